@@ -1,0 +1,87 @@
+"""How things fail: one code for each expected failure, raised with the facts that explain it.
+
+Owns the codes and the exception. Refuses to know sentences: `academy_desktop.text` turns a code and its facts
+into a title, a sentence and a next step, for the window and the command line alike.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+Fact = str | int | float | bool | None
+
+
+class ErrorCode(StrEnum):
+    """Every expected failure. Values belong to the protocol: events and JSON output carry them."""
+
+    # the data directory and the machine
+    DATA_DIR_NOT_WRITABLE = "data_dir_not_writable"
+    DATA_DIR_NEWER = "data_dir_newer"
+    DISK_FULL = "disk_full"
+    OFFLINE = "offline"
+    DOWNLOAD_FAILED = "download_failed"
+    PACKAGE_MISSING = "package_missing"
+    LLAMA_CPP_MISSING = "llama_cpp_missing"
+    NO_DISPLAY = "no_display"
+    # files and datasets
+    FILE_NOT_FOUND = "file_not_found"
+    FILE_UNREADABLE = "file_unreadable"
+    FILE_EMPTY = "file_empty"
+    FILE_NOT_ITS_FORMAT = "file_not_its_format"
+    FORM_UNKNOWN = "form_unknown"
+    MAPPING_INVALID = "mapping_invalid"
+    NOTHING_LEFT = "nothing_left"
+    DATASET_UNKNOWN = "dataset_unknown"
+    DATASET_DAMAGED = "dataset_damaged"
+    # models
+    MODEL_UNKNOWN = "model_unknown"
+    MODEL_INCOMPLETE = "model_incomplete"
+    MODEL_WITHOUT_TOKENIZER = "model_without_tokenizer"
+    MODEL_WITHOUT_CHAT_TEMPLATE = "model_without_chat_template"
+    MODEL_DAMAGED = "model_damaged"
+    TEMPLATE_FAILED = "template_failed"
+    # recipes
+    RECIPE_INVALID = "recipe_invalid"
+    RECIPE_UNREADABLE = "recipe_unreadable"
+    # jobs
+    JOB_UNKNOWN = "job_unknown"
+    JOB_NOT_RESUMABLE = "job_not_resumable"
+    JOB_NOT_RUNNING = "job_not_running"
+    JOB_RUNNING = "job_running"
+    JOB_WITHOUT_ADAPTER = "job_without_adapter"
+    HOST_FAILED = "host_failed"
+    PROTOCOL_NEWER = "protocol_newer"
+    TASK_FAILED = "task_failed"
+    # a running job
+    NOTHING_SUPERVISED = "nothing_supervised"
+    NONFINITE_LOSS = "nonfinite_loss"
+    OUT_OF_MEMORY = "out_of_memory"
+    CHECKPOINT_DAMAGED = "checkpoint_damaged"
+    NO_CHECKPOINT = "no_checkpoint"
+    ENGINE_UNAVAILABLE = "engine_unavailable"
+    CRASHED = "crashed"
+    # exports and proofs
+    ARCHITECTURE_UNSUPPORTED = "architecture_unsupported"
+    TOKENIZER_UNSUPPORTED = "tokenizer_unsupported"
+    ADAPTER_UNSUPPORTED = "adapter_unsupported"
+    ADAPTER_DAMAGED = "adapter_damaged"
+    QUANT_UNSUPPORTED = "quant_unsupported"
+    EXPORT_UNKNOWN = "export_unknown"
+    EXPORT_DAMAGED = "export_damaged"
+    OUTPUT_EXISTS = "output_exists"
+    OUTPUT_NOT_WRITABLE = "output_not_writable"
+    LLAMA_CPP_FAILED = "llama_cpp_failed"
+    NO_HELD_OUT_ROWS = "no_held_out_rows"
+
+
+class AcademyError(Exception):
+    """An expected failure: `code` says which, `facts` are what the sentence shown to the user needs."""
+
+    def __init__(self, code: ErrorCode, **facts: Fact) -> None:
+        super().__init__(code.value, facts)
+        self.code = code
+        self.facts: dict[str, Fact] = facts
+
+    def __str__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in self.facts.items())
+        return f"{self.code.value}({shown})"

@@ -1,0 +1,220 @@
+"""What a job is: one strict, frozen model per kind of job, and the only declaration of each option.
+
+A field carries its default, its bounds, its unit and its help; the form, the command line, the YAML file and
+the documentation derive from it. Owns meaning, not files: reading and writing YAML belongs to the app and to
+the trainer's start. Refuses to know torch, Qt and the app.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+
+RECIPE_VERSION: Final = 1
+
+#: The linear layers that LoRA adapts in the dense decoder families (PEFT's names).
+LINEAR_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+Device = Literal["auto", "cpu", "cuda"]
+Engine = Literal["auto", "unsloth", "peft", "cpu"]
+ExportFormat = Literal["adapter", "merged", "gguf", "lora-gguf"]
+Quant = Literal["f32", "f16", "bf16", "q8_0", "q6_k", "q5_k_m", "q4_k_m"]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+def N_(text: str) -> str:  # noqa: N802 - gettext's own name for "translate later"
+    """Mark `text` for extraction into the translation catalogs; returns it unchanged."""
+    return text
+
+
+def option(default: Any, help_text: str, *, unit: str | None = None, **bounds: Any) -> Any:  # noqa: ANN401
+    """Declare one option: default, help, unit (shown beside the value) and bounds (`ge`, `gt`, `le`)."""
+    return Field(default, description=help_text, json_schema_extra={"unit": unit} if unit else None, **bounds)
+
+
+class Section(BaseModel):
+    """A part of a recipe: unknown keys are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ModelRef(Section):
+    """The base model: a folder in Hugging Face layout."""
+
+    id: str = Field(description=N_("Name of the model in this data directory."))
+    path: str = Field(description=N_("Folder that holds config.json, the weights and the tokenizer."))
+    sha256: Sha256 | None = option(
+        None, N_("Hash of the weights' names, sizes and headers, checked at the start.")
+    )
+
+
+class DatasetRef(Section):
+    """The dataset: an immutable import in this data directory."""
+
+    id: str = Field(description=N_("Id of the dataset."))
+    path: str = Field(description=N_("Folder that holds dataset.json and the rows."))
+    sha256: Sha256 = Field(description=N_("Content hash of the dataset, checked at the start."))
+
+
+class Lora(Section):
+    """The shape of the adapter (PEFT's LoraConfig)."""
+
+    rank: int = option(16, N_("Width of the adapter: more learns more and costs more memory."), ge=4, le=64)
+    alpha: int = option(
+        32, N_("Strength of the adapter; the update is scaled by alpha / rank."), ge=1, le=256
+    )
+    dropout: float = option(0.0, N_("Share of adapter inputs dropped while training."), ge=0.0, le=0.5)
+    target_modules: Literal["all-linear"] | tuple[str, ...] = option(
+        "all-linear", N_("Layers that get an adapter: all-linear, or a list of layer names.")
+    )
+    use_rslora: bool = option(False, N_("Scale by alpha / sqrt(rank) instead: steadier at high ranks."))
+
+    def layers(self) -> tuple[str, ...]:
+        """The names of the adapted layers."""
+        return LINEAR_LAYERS if self.target_modules == "all-linear" else tuple(self.target_modules)
+
+
+class Training(Section):
+    """How long, how fast and in which order."""
+
+    learning_rate: float = option(2e-4, N_("Size of each update."), gt=0.0, le=0.01)
+    num_epochs: int = option(2, N_("How often every row is seen."), ge=1, le=20)
+    max_steps: int | None = option(None, N_("End after this many steps, whatever the epochs say."), ge=1)
+    batch_size: int = option(1, N_("Rows computed at once."), unit="rows", ge=1, le=32)
+    gradient_accumulation_steps: int = option(4, N_("Batches summed into one step."), ge=1, le=128)
+    max_seq_length: int = option(1024, N_("Longer rows are cut here."), unit="tokens", ge=256, le=8192)
+    lr_scheduler_type: Literal["linear", "cosine", "constant"] = option(
+        "linear", N_("How the learning rate falls after the warm-up.")
+    )
+    warmup_steps: int = option(
+        5, N_("Steps over which the learning rate rises from zero."), unit="steps", ge=0
+    )
+    weight_decay: float = option(0.0, N_("Pull of the adapter's weights towards zero."), ge=0.0, le=1.0)
+    max_grad_norm: float = option(1.0, N_("Longer gradients are shortened to this norm."), gt=0.0, le=100.0)
+    seed: int = option(
+        3407, N_("Start of every random choice; the same seed gives the same run."), ge=0, lt=2**32
+    )
+
+
+class Evaluation(Section):
+    """How often the held-out rows are scored."""
+
+    every_steps: int | None = option(
+        None, N_("Steps between evaluations; empty: once per epoch."), unit="steps", ge=1
+    )
+    max_rows: int = option(
+        200, N_("Held-out rows scored each time; 0 turns evaluation off."), unit="rows", ge=0
+    )
+
+
+class Checkpoints(Section):
+    """How often the run is saved, and how many saves are kept."""
+
+    every_steps: int | None = option(
+        None, N_("Steps between checkpoints; empty: by time only."), unit="steps", ge=1
+    )
+    every_minutes: float = option(
+        10.0, N_("Minutes between checkpoints at most."), unit="min", gt=0.0, le=1440.0
+    )
+    keep: int = option(2, N_("Checkpoints kept; older ones are removed."), ge=1, le=100)
+
+
+class Hardware(Section):
+    """Where and how the arithmetic is done; everything is chosen by itself unless named."""
+
+    device: Device = option("auto", N_("cpu, cuda, or auto: the GPU if there is one."))
+    engine: Engine = option("auto", N_("Training engine; auto takes the fastest that knows the model."))
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
+        "auto", N_("Number format of the arithmetic.")
+    )
+    quantization: Literal["none", "nf4"] = option("none", N_("nf4 keeps the base model in 4 bit (QLoRA)."))
+    threads: int | None = option(None, N_("Processor threads; empty: one per core."), ge=1, le=256)
+
+
+class TrainRecipe(Section):
+    """Everything that a training run needs."""
+
+    version: Literal[1] = RECIPE_VERSION
+    kind: Literal["train"] = "train"
+    name: str = option("", N_("Name shown in the job list."), max_length=200)
+    method: Literal["sft"] = option("sft", N_("Training method: sft learns the answers of the rows."))
+    model: ModelRef
+    dataset: DatasetRef
+    lora: Lora = Lora()
+    training: Training = Training()
+    evaluation: Evaluation = Evaluation()
+    checkpoints: Checkpoints = Checkpoints()
+    hardware: Hardware = Hardware()
+
+    @model_validator(mode="after")
+    def _no_contradictions(self) -> TrainRecipe:
+        if self.hardware.precision == "fp16" and self.hardware.device == "cpu":
+            raise ValueError("hardware.precision: fp16 needs a GPU; use bf16, fp32 or auto on the CPU")
+        if self.training.max_steps is not None and self.training.warmup_steps >= self.training.max_steps:
+            raise ValueError("training.warmup_steps: the warm-up must be shorter than max_steps")
+        return self
+
+
+class ExportItem(Section):
+    """One file or folder to make from an adapter."""
+
+    format: ExportFormat
+    quant: Quant = "f16"
+
+    @property
+    def name(self) -> str:
+        """File or folder name of the result (`gguf-q8_0.gguf`, `adapter`), without the run's name."""
+        match self.format:
+            case "adapter":
+                return "adapter"
+            case "merged":
+                return f"merged-{self.quant}"
+            case _:
+                return f"{self.format}-{self.quant}.gguf"
+
+
+class ExportRecipe(Section):
+    """An export of a finished run; the results enter the parent's `exports/` by a rename."""
+
+    version: Literal[1] = RECIPE_VERSION
+    kind: Literal["export"] = "export"
+    name: str = ""
+    parent: str = Field(description=N_("Id of the training job."))
+    parent_dir: str = Field(description=N_("Run directory of the training job."))
+    items: tuple[ExportItem, ...] = Field(min_length=1)
+
+
+class CertifyRecipe(Section):
+    """A proof that exports behave like the model that was trained."""
+
+    version: Literal[1] = RECIPE_VERSION
+    kind: Literal["certify"] = "certify"
+    name: str = ""
+    parent: str
+    parent_dir: str
+    exports: tuple[str, ...] = Field(
+        (), description=N_("Names below the parent's exports/; empty: all of them.")
+    )
+    rows: int = option(24, N_("Held-out rows compared token by token."), ge=1, le=1000)
+    generated_rows: int = option(12, N_("Held-out rows answered greedily on both sides."), ge=1, le=1000)
+    max_new_tokens: int = option(64, N_("Longest answer generated."), unit="tokens", ge=1, le=4096)
+
+
+class EvaluateRecipe(Section):
+    """Answers of base, trained model and exports over held-out rows."""
+
+    version: Literal[1] = RECIPE_VERSION
+    kind: Literal["evaluate"] = "evaluate"
+    name: str = ""
+    parent: str
+    parent_dir: str
+    targets: tuple[str, ...] = Field(
+        ("base", "tuned"), description=N_("base, tuned, or names of GGUF files below the parent's exports/.")
+    )
+    rows: int = option(50, N_("Held-out rows answered."), ge=1, le=10_000)
+    max_new_tokens: int = option(64, N_("Longest answer generated."), unit="tokens", ge=1, le=4096)
+
+
+Recipe = Annotated[TrainRecipe | ExportRecipe | CertifyRecipe | EvaluateRecipe, Field(discriminator="kind")]
+RECIPE: TypeAdapter[TrainRecipe | ExportRecipe | CertifyRecipe | EvaluateRecipe] = TypeAdapter(Recipe)
