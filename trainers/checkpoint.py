@@ -1,0 +1,150 @@
+"""Checkpoints that are whole or not there: written aside, hashed, renamed; the manifest is the last file.
+
+Owns the folder `checkpoints/`. Refuses to know what the files mean: an engine writes and reads them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from trainers.errors import AcademyError, ErrorCode
+from trainers.events import CheckpointSaved, CheckpointSkipped
+from trainers.layout import FileEntry, Manifest, sync_folder, write_record
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Search:
+    """The newest checkpoint that can be trusted, and those newer ones that cannot."""
+
+    found: Path | None
+    step: int
+    skipped: tuple[CheckpointSkipped, ...]
+
+
+def save(
+    checkpoints: Path, step: int, write: Callable[[Path], None], before_manifest: Callable[[], None]
+) -> CheckpointSaved:
+    """Write one checkpoint; it appears whole, under its name, or not at all.
+
+    Args:
+        checkpoints: the run's `checkpoints/`.
+        step: optimizer updates done so far.
+        write: puts the files into the folder that it is given.
+        before_manifest: called when the files are safe, before the manifest makes them count.
+
+    Raises:
+        OSError: the disk is full or broken; what was there before is untouched.
+    """
+    begun = time.monotonic()
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    aside = checkpoints / f".step-{step}.{os.getpid()}.tmp"
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir()
+    try:
+        write(aside)
+        entries = tuple(_seal(path, path.relative_to(aside).as_posix()) for path in _files(aside))
+        before_manifest()
+        write_record(aside / MANIFEST, Manifest(step=step, files=entries))
+        final = checkpoints / f"step-{step}"
+        if final.exists():  # a damaged or superseded one of the same step
+            shutil.rmtree(final)
+        aside.rename(final)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    sync_folder(checkpoints)
+    return CheckpointSaved(
+        step=step,
+        path=f"checkpoints/step-{step}",
+        size_bytes=sum(entry.size_bytes for entry in entries),
+        seconds=time.monotonic() - begun,
+    )
+
+
+def verify(checkpoint: Path) -> Manifest:
+    """Compare every file with the manifest.
+
+    Raises:
+        AcademyError: `checkpoint_damaged` with the file that is missing or differs.
+    """
+    manifest_file = checkpoint / MANIFEST
+    try:
+        manifest = Manifest.model_validate_json(manifest_file.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise AcademyError(ErrorCode.CHECKPOINT_DAMAGED, path=str(checkpoint), file=MANIFEST) from error
+    for entry in manifest.files:
+        path = checkpoint / entry.name
+        if not path.is_file() or path.stat().st_size != entry.size_bytes or _sha256(path) != entry.sha256:
+            raise AcademyError(ErrorCode.CHECKPOINT_DAMAGED, path=str(checkpoint), file=entry.name)
+    return manifest
+
+
+def newest_good(checkpoints: Path) -> Search:
+    """Find the newest checkpoint whose files agree with its manifest."""
+    skipped: list[CheckpointSkipped] = []
+    for step, path in _by_age(checkpoints):
+        try:
+            manifest = verify(path)
+        except AcademyError as error:
+            skipped.append(
+                CheckpointSkipped(path=f"checkpoints/{path.name}", code=error.code, facts=error.facts)
+            )
+            continue
+        if manifest.step == step:
+            return Search(path, step, tuple(skipped))
+        skipped.append(
+            CheckpointSkipped(path=f"checkpoints/{path.name}", code=ErrorCode.CHECKPOINT_DAMAGED, facts={})
+        )
+    return Search(None, 0, tuple(skipped))
+
+
+def prune(checkpoints: Path, keep: int) -> None:
+    """Remove all but the newest `keep` checkpoints, and what interrupted saves left behind."""
+    if not checkpoints.is_dir():
+        return
+    for leftover in checkpoints.glob(".step-*.tmp"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    for _, path in list(_by_age(checkpoints))[keep:]:
+        # Renamed first: a folder that is half removed must not look like a checkpoint.
+        doomed = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        path.rename(doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _by_age(checkpoints: Path) -> Iterator[tuple[int, Path]]:
+    """Yield (step, folder), the newest first."""
+    if not checkpoints.is_dir():
+        return
+    steps = [
+        (int(path.name.removeprefix("step-")), path)
+        for path in checkpoints.glob("step-*")
+        if path.name.removeprefix("step-").isdigit()
+    ]
+    yield from sorted(steps, reverse=True)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _seal(path: Path, name: str) -> FileEntry:
+    with path.open("r+b") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        os.fsync(stream.fileno())
+        size = os.fstat(stream.fileno()).st_size
+    return FileEntry(name=name, size_bytes=size, sha256=digest)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,50 @@
+"""Ties a trainer to its host: when the host is gone, whatever killed it, the trainer ends too.
+
+Owns the two ways: end of file on the pipe that the host holds (everywhere), and the kernel's parent-death
+signal (Linux), which also ends a process that is stuck in native code. Refuses to know more of the host.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+
+#: Set by the host in the trainer's environment: stdin is the host's pipe, and this is the host's process id.
+HOST_PID_VARIABLE = "ACADEMY_HOST_PID"
+_PR_SET_PDEATHSIG = 1
+#: What the process returns when its host is gone; nobody is left to read it but a debugger.
+HOST_GONE_EXIT_CODE = 70
+
+
+def die_with_host(before_end: Callable[[], None]) -> None:
+    """End this process when its host ends, after a call of `before_end`, from a thread; it must be short.
+
+    A trainer that was started by hand has no host and lives on its own.
+    """
+    host = os.environ.get(HOST_PID_VARIABLE, "")
+    if not host.isdigit():
+        return
+    if sys.platform == "linux" and int(host) == os.getppid():
+        # sound only for the host's own child: the signal comes when the thread that forked us ends,
+        # and the host forks from its main thread
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    threading.Thread(target=_watch, args=(before_end,), name="host watch", daemon=True).start()
+
+
+def _watch(before_end: Callable[[], None]) -> None:
+    while _read_stdin():
+        pass
+    before_end()
+    os._exit(HOST_GONE_EXIT_CODE)
+
+
+def _read_stdin() -> bytes:
+    # not sys.stdin: its buffer's lock would abort the interpreter when it ends while this thread reads
+    try:
+        return os.read(0, 1024)
+    except OSError:
+        return b""

@@ -1,0 +1,51 @@
+"""Reads the commands that the app left for one attempt: each once, in the order in which they were given.
+
+Owns which command files count. Refuses to know what is done about them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Order:
+    """One command file. `name` may be a command that this version does not know."""
+
+    id: str
+    name: str
+    created_at: float
+
+
+class Inbox:
+    """The commands of one attempt; those of others are ignored, and so is a file that is no command."""
+
+    def __init__(self, folder: Path, attempt: int) -> None:
+        self._folder = folder
+        self._attempt = attempt
+        self._seen: set[str] = set()
+
+    def new(self) -> list[Order]:
+        """The commands that came since the last call, oldest first."""
+        try:
+            names = {entry.name for entry in os.scandir(self._folder)} - self._seen
+        except FileNotFoundError:
+            return []
+        orders = [order for name in names if (order := self._read(name)) is not None]
+        return sorted(orders, key=lambda order: (order.created_at, order.id))
+
+    def _read(self, name: str) -> Order | None:
+        if name.startswith(".") or not name.endswith(".json"):
+            return None
+        self._seen.add(name)
+        try:
+            raw: Any = json.loads((self._folder / name).read_bytes())
+            if raw["attempt"] != self._attempt:
+                return None
+            return Order(str(raw["id"]), str(raw["command"]), float(raw["created_at"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
