@@ -1,0 +1,365 @@
+"""The engine for every model and every device: TRL's SFTTrainer around a PEFT model.
+
+TRL gets rows that are rendered, labelled and ordered already; it never renders, masks, shuffles, saves or
+resumes by itself. Refuses to know checkpoints' folders, commands and events.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from peft import (
+    LoraConfig,
+    PeftModel,
+    get_peft_model,
+    prepare_model_for_kbit_training,
+    set_peft_model_state_dict,
+)
+from safetensors.torch import load_file
+from torch.nn.functional import cross_entropy
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    PreTrainedModel,
+    PrinterCallback,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+    get_scheduler,
+)
+from transformers.trainer_utils import SchedulerType
+from transformers.utils.logging import disable_progress_bar
+from trl import SFTConfig, SFTTrainer
+from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
+
+from trainers.device import Choice
+from trainers.engines.protocol import NonfiniteError, Plan, StepReport
+from trainers.engines.training_state import load_state, restore_random, save_state
+from trainers.errors import AcademyError, ErrorCode
+from trainers.recipe import TrainRecipe
+from trainers.rows import IGNORED, Example
+
+#: Rows evaluated at once; no gradients are kept, so that this is cheap.
+EVALUATION_ROWS = 8
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class PeftEngine:
+    """LoRA on a Hugging Face model, trained by TRL."""
+
+    def __init__(self, plan: Plan, scratch: Path) -> None:
+        """Load the base model, put the adapter on, and go back to the plan's checkpoint if there is one.
+
+        Args:
+            plan: what to learn.
+            scratch: a folder that TRL may call its output folder; nothing of worth is written there.
+        """
+        self._plan = plan
+        recipe, choice = plan.recipe, plan.choice
+        torch.set_num_threads(choice.threads)
+        torch.manual_seed(recipe.training.seed)
+        self._model = _adapted_model(recipe, choice)
+        parameters = [parameter for parameter in self._model.parameters() if parameter.requires_grad]
+        self.trainable_parameters = sum(parameter.numel() for parameter in parameters)
+        self._optimizer = torch.optim.AdamW(
+            parameters, lr=recipe.training.learning_rate, weight_decay=recipe.training.weight_decay
+        )
+        self._scheduler = get_scheduler(
+            SchedulerType(_SCHEDULERS[recipe.training.lr_scheduler_type]),
+            self._optimizer,
+            num_warmup_steps=recipe.training.warmup_steps,
+            num_training_steps=len(plan.steps),
+        )
+        if plan.checkpoint is not None:
+            set_peft_model_state_dict(self._model, load_file(plan.checkpoint / "adapter_model.safetensors"))
+            load_state(plan.checkpoint, self._optimizer, self._scheduler)
+        self._tokenizer = AutoTokenizer.from_pretrained(recipe.model.path)
+        if self._tokenizer.pad_token_id is None:
+            self._tokenizer.pad_token = self._tokenizer.eos_token
+        self._collate = DataCollatorForLanguageModeling(
+            pad_token_id=self._tokenizer.pad_token_id, pad_to_multiple_of=8
+        )
+        self._scratch = scratch
+        self._step = plan.first_step
+
+    def train(self, after_step: Callable[[StepReport], bool]) -> None:
+        """Take the plan's remaining steps (see `Engine`)."""
+        plan = self._plan
+        remaining = [row for step in plan.steps[plan.first_step :] for row in step]
+        if not remaining:
+            return
+        loop = _Loop(
+            plan,
+            self._report(after_step),
+            model=self._model,
+            args=_config(plan.recipe, plan.choice, self._scratch),
+            train_dataset=_dataset(plan.examples).select(remaining),
+            processing_class=self._tokenizer,
+            data_collator=self._collate,
+            optimizers=(self._optimizer, self._scheduler),
+        )
+        loop.remove_callback(PrinterCallback)
+        loop.train()
+
+    def evaluate(self, examples: tuple[Example, ...]) -> tuple[float, int]:
+        """Return (mean loss over supervised tokens in nats, number of supervised tokens)."""
+        was_training = self._model.training
+        self._model.eval()
+        total, tokens = 0.0, 0
+        by_length = sorted(examples, key=lambda example: len(example.ids))
+        with torch.no_grad():
+            for start in range(0, len(by_length), EVALUATION_ROWS):
+                batch = self._collate(_columns(by_length[start : start + EVALUATION_ROWS]))
+                batch = {name: tensor.to(self._model.device) for name, tensor in batch.items()}
+                with _autocast(self._plan.choice):
+                    loss, count = supervised_loss(self._model, batch)
+                total += float(loss)
+                tokens += count
+        self._model.train(was_training)
+        return total / max(tokens, 1), tokens
+
+    def save_checkpoint(self, folder: Path) -> None:
+        """Write the adapter and everything that an exact resume needs."""
+        self.save_adapter(folder)
+        save_state(folder, self._optimizer, self._scheduler, self._step)
+
+    def save_adapter(self, folder: Path) -> None:
+        """Write `adapter_model.safetensors` and `adapter_config.json`."""
+        self._model.save_pretrained(str(folder), safe_serialization=True)
+        (folder / "README.md").unlink(missing_ok=True)  # PEFT's blank model card says nothing true
+
+    def _report(self, after_step: Callable[[StepReport], bool]) -> Callable[[StepReport], bool]:
+        def remember(report: StepReport) -> bool:
+            self._step = report.step
+            return after_step(report)
+
+        return remember
+
+
+class _Loop(SFTTrainer):
+    """TRL's loop with our order, our loss at supervised positions, and a guard before every update."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        report: Callable[[StepReport], bool],
+        **trl: Any,
+    ) -> None:
+        super().__init__(**trl)
+        self._rows: Dataset = trl["train_dataset"]
+        self._checkpoint = plan.checkpoint
+        self._first_step = plan.first_step
+        self._choice = plan.choice
+        self._loss_of_step = 0.0
+        self._grad_norm = 0.0
+        self.add_callback(_Watch(self, report))
+
+    @property
+    def step_in_progress(self) -> int:
+        """Number of the update being prepared, from 1."""
+        return self._first_step + self.state.global_step + 1
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> torch.utils.data.Sampler[int]:
+        return torch.utils.data.SequentialSampler(self._rows if train_dataset is None else train_dataset)
+
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, torch.Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> torch.Tensor:
+        """Return the batch's share of the step's mean loss over supervised tokens."""
+        # The Trainer's own autocast wraps the model's forward, which the loss goes around.
+        with _autocast(self._choice):
+            total, count = supervised_loss(model, inputs)
+        return total / (num_items_in_batch if num_items_in_batch is not None else count)
+
+    def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """Compute one batch, and stop before a loss that is not finite can reach the optimizer."""
+        super_step: Callable[..., torch.Tensor] = super().training_step
+        loss = super_step(*args, **kwargs)
+        value = float(loss)
+        if not math.isfinite(value):
+            raise NonfiniteError(self.step_in_progress, "loss")
+        self._loss_of_step += value
+        return loss
+
+    def _clip_grad_norm(self, model: torch.nn.Module) -> torch.Tensor:
+        clip: Callable[..., torch.Tensor] = super()._clip_grad_norm
+        norm = clip(model)
+        self._grad_norm = float(norm)
+        # fp16's loss scaler makes such gradients on purpose, and skips their update by itself.
+        if not math.isfinite(self._grad_norm) and not self.args.fp16:
+            raise NonfiniteError(self.step_in_progress, "gradient")
+        return norm
+
+    def begin_step(self) -> None:
+        """Put the random states back at the first step after a checkpoint; forget the last step's loss."""
+        if self._checkpoint is not None:
+            restore_random(self._checkpoint)
+            self._checkpoint = None
+        self._loss_of_step = 0.0
+
+    def report_of_step(self, learning_rate: float) -> StepReport:
+        """Return the report of the update just taken."""
+        memory = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None
+        return StepReport(
+            step=self._first_step + self.state.global_step,
+            loss=self._loss_of_step,
+            grad_norm=self._grad_norm,
+            learning_rate=learning_rate,
+            device_memory_bytes=memory,
+        )
+
+
+class _Watch(TrainerCallback):
+    """Carries the Trainer's moments to the loop and its reports to the engine's owner."""
+
+    def __init__(self, loop: _Loop, report: Callable[[StepReport], bool]) -> None:
+        self._loop = loop
+        self._report = report
+        self._learning_rate = 0.0
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
+    ) -> None:
+        """A step's first batch is next."""
+        self._loop.begin_step()
+
+    def on_pre_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
+    ) -> None:
+        """Read the rate that the update will use, before the scheduler moves on."""
+        assert self._loop.optimizer is not None
+        self._learning_rate = float(self._loop.optimizer.param_groups[0]["lr"])
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
+    ) -> TrainerControl:
+        """Report, and end the loop when the owner says so."""
+        if not self._report(self._loop.report_of_step(self._learning_rate)):
+            control.should_training_stop = True
+        return control
+
+
+_SCHEDULERS = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
+
+
+def supervised_loss(model: torch.nn.Module, batch: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, int]:
+    """Return (sum of the losses over supervised positions in nats, their number).
+
+    The head is computed at supervised positions only: at a vocabulary of 49,000 and more it is the dearest
+    layer, and most positions are prompt or padding.
+
+    Args:
+        model: a PEFT model around a causal language model.
+        batch: `input_ids`, `attention_mask`, `labels`, each of shape (rows, tokens).
+    """
+    causal = model.get_base_model() if isinstance(model, PeftModel) else model
+    assert isinstance(causal, PreTrainedModel)
+    hidden = causal.base_model(
+        input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False
+    ).last_hidden_state
+    targets = batch["labels"][:, 1:]
+    learned = targets != IGNORED
+    logits = causal.get_output_embeddings()(hidden[:, :-1][learned]).float()
+    text_config = causal.config.get_text_config()
+    scale = getattr(text_config, "logit_scale", None)
+    if scale is not None:  # Cohere
+        logits = logits * scale
+    cap = getattr(text_config, "final_logit_softcapping", None)
+    if cap is not None:  # Gemma 2
+        logits = cap * torch.tanh(logits / cap)
+    return cross_entropy(logits, targets[learned], reduction="sum"), int(learned.sum())
+
+
+def _adapted_model(recipe: TrainRecipe, choice: Choice) -> PeftModel:
+    disable_progress_bar()  # the log is for people to read
+    quantized = recipe.hardware.quantization == "nf4"
+    compute = DTYPES[choice.precision]
+    quantization = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=compute,
+    )
+    base = AutoModelForCausalLM.from_pretrained(
+        recipe.model.path,
+        # On the CPU the weights stay in fp32: bf16 there is an autocast around them.
+        dtype=compute if choice.device == "cuda" else torch.float32,
+        quantization_config=quantization if quantized else None,
+        device_map={"": choice.device},
+        local_files_only=True,
+        trust_remote_code=False,
+    )
+    if quantized:
+        base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=choice.device == "cuda")
+    elif choice.device == "cuda":
+        base.enable_input_require_grads()
+    lora = recipe.lora
+    try:
+        model = get_peft_model(
+            base,
+            LoraConfig(
+                r=lora.rank,
+                lora_alpha=lora.alpha,
+                lora_dropout=lora.dropout,
+                target_modules=list(lora.layers()),
+                use_rslora=lora.use_rslora,
+                task_type="CAUSAL_LM",
+            ),
+        )
+    except ValueError as error:
+        raise AcademyError(ErrorCode.ADAPTER_UNSUPPORTED, detail=str(error), model=recipe.model.id) from error
+    assert isinstance(model, PeftModel)
+    return model
+
+
+def _config(recipe: TrainRecipe, choice: Choice, scratch: Path) -> SFTConfig:
+    training = recipe.training
+    return SFTConfig(
+        output_dir=str(scratch),
+        num_train_epochs=1,  # the plan's order holds all epochs
+        per_device_train_batch_size=training.batch_size,
+        gradient_accumulation_steps=training.gradient_accumulation_steps,
+        max_grad_norm=training.max_grad_norm,
+        seed=training.seed,
+        bf16=choice.precision == "bf16",
+        fp16=choice.precision == "fp16",
+        use_cpu=choice.device == "cpu",
+        gradient_checkpointing=choice.device == "cuda",
+        dataset_kwargs={"skip_prepare_dataset": True},
+        loss_type="nll",
+        logging_strategy="no",
+        logging_nan_inf_filter=False,
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_pin_memory=choice.device == "cuda",
+    )
+
+
+def _autocast(choice: Choice) -> torch.autocast:
+    return torch.autocast(choice.device, DTYPES[choice.precision], enabled=choice.precision != "fp32")
+
+
+def _dataset(examples: tuple[Example, ...]) -> Dataset:
+    return Dataset.from_dict(
+        {
+            "input_ids": [list(example.ids) for example in examples],
+            "labels": [list(example.labels) for example in examples],
+        }
+    )
+
+
+def _columns(examples: list[Example]) -> list[dict[str, list[int]]]:
+    return [{"input_ids": list(example.ids), "labels": list(example.labels)} for example in examples]
