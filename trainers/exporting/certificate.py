@@ -1,0 +1,134 @@
+"""The verdict on one export: measured figures, each beside the bound that it had to keep.
+
+Owns the file's shape and the rules from figures to checks. Refuses to measure.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+from trainers.exporting.comparison import Measures
+from trainers.exporting.record import Export
+from trainers.exporting.thresholds import Bounds
+from trainers.layout import Record
+from trainers.recipe import N_
+
+CheckId = Literal[
+    "intact", "same_adapter", "loads", "end_token", "prompt_tokens", "top1_agreement", "mean_kl", "max_kl",
+    "perplexity", "greedy_text", "end_of_turn",
+]  # fmt: skip
+
+MEANINGS: dict[CheckId, str] = {
+    "intact": N_("The file has the size and hash that it was written with."),
+    "same_adapter": N_("It was made from the adapter that lies in the run now."),
+    "loads": N_("It can be loaded and asked."),
+    "end_token": N_("llama.cpp ends an answer at the tokens at which the trained model does."),
+    "prompt_tokens": N_("Share of conversations that become the same prompt tokens as in training."),
+    "top1_agreement": N_("Share of positions at which both hold the same next token for most likely."),
+    "mean_kl": N_("Mean divergence between the two next-token distributions, in nats."),
+    "max_kl": N_("Largest divergence at any one position, in nats."),
+    "perplexity": N_("Distance of the two perplexities of the expected answers, |ln ratio|."),
+    "greedy_text": N_("Share of greedy answers with the same text."),
+    "end_of_turn": N_("Share of answers that end by themselves."),
+}
+
+
+class Check(Record):
+    """One figure and its bound; for `intact`, `same_adapter`, `loads` and `end_token` 1 is yes, 0 no."""
+
+    id: CheckId
+    passed: bool
+    value: float
+    bound: float
+    meaning: str
+    detail: str = ""
+
+
+class CertifiedExport(Record):
+    """Which file the verdict is about."""
+
+    name: str
+    format: str
+    quant: str
+    sha256: str
+
+
+class Certificate(Record):
+    """`<name>.certificate.json`. Figures are null when the export could not be asked."""
+
+    created_at: float
+    export: CertifiedExport
+    passed: bool
+    rows: int
+    tokens_equal: bool | None = None
+    top1_agreement: float | None = None
+    mean_kl: float | None = None
+    max_kl: float | None = None
+    perplexity: float | None = None
+    reference_perplexity: float | None = None
+    eos_rate: float | None = None
+    reference_eos_rate: float | None = None
+    greedy_equal: float | None = None
+    checks: tuple[Check, ...]
+
+
+def yes_or_no(check: CheckId, passed: bool, detail: str = "") -> Check:
+    """Return a check that has no figure."""
+    meaning = MEANINGS[check]
+    return Check(id=check, passed=passed, value=float(passed), bound=1.0, meaning=meaning, detail=detail)
+
+
+def judge(measures: Measures, bounds: Bounds) -> list[Check]:
+    """Return the checks of an export that was asked."""
+    drift = abs(math.log(measures.perplexity / measures.reference_perplexity))
+    least_eos = measures.reference_eos_rate - bounds.eos_drop_for(measures.answers)
+    return [
+        _at_least("prompt_tokens", measures.equal_prompts / measures.rows, 1.0),
+        _at_least("top1_agreement", measures.top1_agreement, bounds.top1_for(measures.positions)),
+        _at_most("mean_kl", measures.mean_kl, bounds.mean_kl),
+        _at_most("max_kl", measures.max_kl, bounds.max_kl),
+        _at_most("perplexity", drift, bounds.perplexity_drift),
+        _at_least("greedy_text", measures.greedy_equal, bounds.greedy_for(measures.answers)),
+        _at_least("end_of_turn", measures.eos_rate, least_eos),
+    ]
+
+
+def certificate(
+    export: Export, checks: Sequence[Check], measures: Measures | None, created_at: float
+) -> Certificate:
+    """Return the whole certificate; without `measures` the figures stay empty."""
+    record = export.record
+    about = CertifiedExport(name=export.name, format=record.format, quant=record.quant, sha256=record.sha256)
+    verdict = Certificate(
+        created_at=created_at,
+        export=about,
+        passed=all(check.passed for check in checks),
+        rows=measures.rows if measures else 0,
+        checks=tuple(checks),
+    )
+    return verdict if measures is None else verdict.model_copy(update=_figures(measures))
+
+
+def _figures(measures: Measures) -> dict[str, float | bool]:
+    return {
+        "tokens_equal": measures.equal_prompts == measures.rows,
+        "top1_agreement": measures.top1_agreement,
+        "mean_kl": measures.mean_kl,
+        "max_kl": measures.max_kl,
+        "perplexity": measures.perplexity,
+        "reference_perplexity": measures.reference_perplexity,
+        "eos_rate": measures.eos_rate,
+        "reference_eos_rate": measures.reference_eos_rate,
+        "greedy_equal": measures.greedy_equal,
+    }
+
+
+def _at_least(check: CheckId, value: float, bound: float) -> Check:
+    return Check(id=check, passed=value >= bound, value=value, bound=bound, meaning=MEANINGS[check])
+
+
+def _at_most(check: CheckId, value: float, bound: float) -> Check:
+    # Not `value > bound`: a NaN must fail.
+    return Check(id=check, passed=value <= bound, value=value, bound=bound, meaning=MEANINGS[check])

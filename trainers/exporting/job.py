@@ -1,0 +1,102 @@
+"""An export job: makes each file that the recipe names and moves it into the run that it belongs to.
+
+Owns the order: plan everything, look for space, write aside, make durable, hash, move, record, tell. Refuses
+to know formats.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from trainers.events import Exported, Payload, Phase
+from trainers.exporting.adapter import Adapter
+from trainers.exporting.digest import sha256_of, size_of
+from trainers.exporting.folders import AdapterFolder, MergedFolder
+from trainers.exporting.gguf_lora import GgufLora
+from trainers.exporting.gguf_model import GgufModel
+from trainers.exporting.parent import Parent
+from trainers.exporting.record import ExportRecord
+from trainers.exporting.staging import clear_leftovers, make_durable, put_in_place, require_space, staged
+from trainers.exporting.watch import CancelledError, Watch, peak_rss_bytes
+from trainers.recipe import ExportItem, ExportRecipe
+
+
+class Plan(Protocol):
+    """One export, checked and ready to be written."""
+
+    @property
+    def size_bytes(self) -> int:
+        """How much space it takes at most."""
+
+    def write(self, path: Path, watch: Watch) -> None:
+        """Write it at `path`, which does not exist."""
+
+
+def run_export(
+    recipe: ExportRecipe, run_dir: Path, emit: Callable[[Payload], None], cancelled: Callable[[], bool]
+) -> None:
+    """Make the exports of a recipe; returns early, leaving nothing half done, when `cancelled` says so.
+
+    Raises:
+        AcademyError: `job_without_adapter`, `adapter_damaged`, `adapter_unsupported`,
+            `architecture_unsupported`, `tokenizer_unsupported`, `quant_unsupported`, `model_damaged`,
+            `model_incomplete`, `disk_full`.
+    """
+    watch = Watch(emit, cancelled)
+    parent = Parent.open(recipe.parent, Path(recipe.parent_dir))
+    clear_leftovers(run_dir, parent.run.exports)
+    emit(Phase(name="loading"))
+    adapter = Adapter.load(parent.adapter)
+    plans = [(item, _plan(item, parent, adapter)) for item in recipe.items]
+    require_space(run_dir, sum(plan.size_bytes for _, plan in plans))
+    try:
+        for item, plan in plans:
+            watch.check()
+            emit(_make(item, plan, parent, run_dir, watch))
+    except CancelledError:
+        return
+
+
+def _plan(item: ExportItem, parent: Parent, adapter: Adapter) -> Plan:
+    name = f"{parent.base_id} {parent.job}"
+    match item.format:
+        case "adapter":
+            return AdapterFolder(parent.adapter, parent.base_id)
+        case "merged":
+            return MergedFolder(parent.model_dir, adapter, item.quant)
+        case "gguf":
+            return GgufModel(name, parent.model_dir, adapter, item.quant)
+        case "lora-gguf":
+            return GgufLora(name, parent.model_dir, adapter, item.quant)
+
+
+def _make(item: ExportItem, plan: Plan, parent: Parent, run_dir: Path, watch: Watch) -> Exported:
+    begun = time.monotonic()
+    quant = "" if item.format == "adapter" else item.quant
+    with staged(run_dir, item.name, plan.size_bytes) as path:
+        watch.emit(Phase(name="writing", detail=item.name))
+        plan.write(path, watch)
+        watch.emit(Phase(name="saving", detail=item.name))
+        make_durable(path)
+        record = ExportRecord(
+            format=item.format,
+            quant=quant,
+            size_bytes=size_of(path),
+            sha256=sha256_of(path),
+            base=parent.base_id,
+            adapter_sha256=parent.adapter_sha256(),
+        )
+        watch.check()
+        target = put_in_place(path, parent.run.exports, record)
+    return Exported(
+        path=target.relative_to(parent.run.path).as_posix(),
+        format=item.format,
+        quant=quant,
+        size_bytes=record.size_bytes,
+        sha256=record.sha256,
+        seconds=time.monotonic() - begun,
+        peak_rss_bytes=peak_rss_bytes(),
+    )

@@ -1,0 +1,106 @@
+"""The finished training job that an export, a proof or an evaluation starts from.
+
+Owns where its parts lie and reads its held-out rows. Refuses to know what is made from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from trainers.errors import AcademyError, ErrorCode
+from trainers.exporting.digest import sha256_of_file
+from trainers.layout import RunDir
+from trainers.recipe_file import read_train_recipe
+from trainers.rows import read_rows
+
+Message = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class HeldOutRow:
+    """One row that was not learned from: what is asked, and the answer that is expected."""
+
+    id: int
+    messages: tuple[Message, ...]
+
+    @property
+    def prompt(self) -> tuple[Message, ...]:
+        """The conversation up to the last answer."""
+        return self.messages[:-1]
+
+    @property
+    def expected(self) -> str:
+        """The last answer."""
+        return self.messages[-1]["content"]
+
+    @property
+    def question(self) -> str:
+        """What the user said last."""
+        return next((turn["content"] for turn in reversed(self.prompt) if turn["role"] == "user"), "")
+
+
+@dataclass(frozen=True)
+class Parent:
+    """A training job with an adapter."""
+
+    job: str
+    run: RunDir
+    base_id: str
+    model_dir: Path
+    dataset_id: str
+    dataset_dir: Path
+
+    @classmethod
+    def open(cls, job: str, folder: Path) -> Parent:
+        """Read the job's recipe and make sure that adapter and base model are there.
+
+        Raises:
+            AcademyError: `job_without_adapter`, `file_not_found`, or as `read_train_recipe`.
+        """
+        recipe = read_train_recipe(folder)
+        run = RunDir(folder)
+        if not (run.adapter / "adapter_config.json").is_file():
+            raise AcademyError(ErrorCode.JOB_WITHOUT_ADAPTER, job=job)
+        config = Path(recipe.model.path) / "config.json"
+        if not config.is_file():
+            raise AcademyError(ErrorCode.FILE_NOT_FOUND, path=str(config))
+        model, dataset = recipe.model, recipe.dataset
+        return cls(job, run, model.id, Path(model.path), dataset.id, Path(dataset.path))
+
+    @property
+    def adapter(self) -> Path:
+        """The folder of the trained adapter."""
+        return self.run.adapter
+
+    def adapter_sha256(self) -> str:
+        """Hash of the adapter's weights."""
+        return sha256_of_file(self.adapter / "adapter_model.safetensors")
+
+    def held_out_rows(self, limit: int) -> list[HeldOutRow]:
+        """Return the first `limit` held-out rows that end in an answer.
+
+        Raises:
+            AcademyError: `dataset_damaged` or `no_held_out_rows`.
+        """
+        path = self.dataset_dir / "eval.jsonl"
+        found = (_answered(path, line, raw) for line, raw in enumerate(read_rows(path), start=1))
+        rows = list(islice((row for row in found if row is not None), limit))
+        if not rows:
+            raise AcademyError(ErrorCode.NO_HELD_OUT_ROWS, dataset=self.dataset_id)
+        return rows
+
+
+def _answered(path: Path, line: int, raw: Mapping[str, Any]) -> HeldOutRow | None:
+    """Return the row up to its last answer, or None when it has none."""
+    try:
+        turns = [{"role": str(turn["role"]), "content": str(turn["content"])} for turn in raw["messages"]]
+        row_id = int(raw.get("id", line))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise AcademyError(ErrorCode.DATASET_DAMAGED, path=str(path), line=line) from error
+    while turns and turns[-1]["role"] != "assistant":
+        turns.pop()
+    return HeldOutRow(row_id, tuple(turns)) if turns else None
