@@ -1,0 +1,225 @@
+"""The datasets of one data directory: imported once, then never changed.
+
+A dataset is written into a folder of its own beside the others and enters the library by a rename, so that it
+is there whole or not at all. Refuses to know what the rows are for.
+"""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import re
+import shutil
+import time
+import unicodedata
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic_core import from_json
+
+from academy_desktop.core.datasets.forms import Form
+from academy_desktop.core.datasets.importing import Importer, ImportOptions, Progress, Tally, content_hash
+from academy_desktop.core.datasets.manifest import MANIFEST_NAME, DatasetManifest, read_manifest
+from academy_desktop.core.datasets.quality import Profile
+from trainers.errors import AcademyError, ErrorCode
+from trainers.layout import sync_folder, write_record
+
+Split = Literal["train", "eval"]
+
+_WORK_PREFIX = ".import-"
+_STALE_S = 24 * 3600.0
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One stored row: where it came from, and the conversation."""
+
+    id: int
+    file: str
+    row: int
+    messages: list[dict[str, str]]
+
+
+class Library:
+    """The folder `datasets/` of a data directory."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def import_files(
+        self,
+        files: Sequence[Path],
+        name: str,
+        *,
+        format: str = "auto",  # noqa: A002 - the option's name on the command line and in dataset.json
+        mapping: Mapping[str, str] | None = None,
+        profile: str = "balanced",
+        eval_fraction: float = 0.1,
+        seed: int = 3407,
+        dedup: bool = True,
+        eval_files: Sequence[Path] = (),
+        progress: Progress | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> DatasetManifest:
+        """Make a dataset of files; equal content under the same name is the dataset that is there already.
+
+        Rows of `eval_files` are held out as they are, and then nothing else is. `progress` gets bytes done
+        and bytes in all.
+
+        Raises:
+            AcademyError: `file_not_found`, `file_unreadable`, `file_empty`, `file_not_its_format`,
+                `form_unknown`, `mapping_invalid`, `nothing_left`, `disk_full` or `data_dir_not_writable`;
+                the library is as before.
+            Cancelled: `cancelled` answered True; the library is as before.
+        """
+        begun = time.monotonic()
+        form = None if format == "auto" else Form(format)
+        options = ImportOptions(form, mapping, Profile(profile), eval_fraction, seed, dedup)
+        with self._writing(), self._work_folder() as work:
+            tally = Importer(work, options, progress, cancelled).run(files, eval_files)
+            manifest = _manifest(name, options, tally)
+            write_record(work / MANIFEST_NAME, manifest)
+            stored = self._publish(work, manifest)
+        seconds = time.monotonic() - begun
+        return stored.model_copy(update={"seconds": seconds, "confidence": tally.confidence})
+
+    def list(self) -> tuple[DatasetManifest, ...]:
+        """The datasets, oldest first; a folder whose manifest cannot be read is left out."""
+        found = []
+        for folder in self._folders():
+            try:
+                found.append(read_manifest(folder))
+            except AcademyError:
+                continue  # `get` says what is wrong with it
+        return tuple(sorted(found, key=lambda manifest: (manifest.created_at, manifest.id)))
+
+    def get(self, key: str) -> DatasetManifest:
+        """The dataset with this id, or the only one with this name.
+
+        Raises:
+            AcademyError: `dataset_unknown` with the nearest id, `dataset_damaged` or `protocol_newer`.
+        """
+        names = [folder.name for folder in self._folders()]
+        if key in names:
+            return read_manifest(self.root / key)
+        datasets = self.list()
+        same_name = [manifest for manifest in datasets if manifest.name.casefold() == key.casefold()]
+        if len(same_name) == 1:
+            return same_name[0]
+        if same_name:
+            near = ", ".join(manifest.id for manifest in same_name)
+        else:
+            known = [*names, *(manifest.name for manifest in datasets)]
+            near = next(iter(difflib.get_close_matches(key, known, n=1)), None) or ""
+        raise AcademyError(ErrorCode.DATASET_UNKNOWN, dataset=key, near=near or None)
+
+    def folder(self, key: str) -> Path:
+        """The folder of a dataset; raises as `get`."""
+        return self.root / self.get(key).id
+
+    def rows(self, key: str, split: Split = "train") -> Iterator[Row]:
+        """Read the rows of one side in order.
+
+        Raises:
+            AcademyError: as `get`, and `dataset_damaged` at a row that is none.
+        """
+        dataset = self.get(key).id
+        path = self.root / dataset / f"{split}.jsonl"
+        try:
+            with path.open("rb") as stream:
+                for line in stream:
+                    row = from_json(line)
+                    yield Row(row["id"], row["source"]["file"], row["source"]["row"], row["messages"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise AcademyError(ErrorCode.DATASET_DAMAGED, dataset=dataset, path=str(path)) from error
+
+    def verify(self, key: str) -> DatasetManifest:
+        """Hash the rows again and hold them against the manifest.
+
+        Raises:
+            AcademyError: as `get`, and `dataset_damaged` when the rows are not those that were imported.
+        """
+        manifest = self.get(key)
+        folder = self.root / manifest.id
+        try:
+            found = content_hash(folder / "train.jsonl", folder / "eval.jsonl")
+        except OSError:
+            found = ""
+        if found != manifest.sha256:
+            raise AcademyError(ErrorCode.DATASET_DAMAGED, dataset=manifest.id, path=str(folder))
+        return manifest
+
+    def _folders(self) -> Iterator[Path]:
+        if not self.root.is_dir():
+            return
+        for folder in sorted(self.root.iterdir()):
+            if not folder.name.startswith(".") and (folder / MANIFEST_NAME).is_file():
+                yield folder
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Turn what goes wrong with writing into its code; reading has codes of its own by then."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno in _FULL:
+                raise AcademyError(ErrorCode.DISK_FULL, path=str(self.root)) from error
+            detail = error.strerror or str(error)
+            raise AcademyError(ErrorCode.DATA_DIR_NOT_WRITABLE, path=str(self.root), detail=detail) from error
+
+    @contextmanager
+    def _work_folder(self) -> Iterator[Path]:
+        """A folder for one import that is gone afterwards; those of imports long killed go with it."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        for stale in self.root.glob(f"{_WORK_PREFIX}*"):
+            if time.time() - stale.stat().st_mtime > _STALE_S:
+                shutil.rmtree(stale, ignore_errors=True)
+        work = self.root / f"{_WORK_PREFIX}{uuid.uuid4().hex}"
+        work.mkdir()
+        try:
+            yield work
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+    def _publish(self, work: Path, manifest: DatasetManifest) -> DatasetManifest:
+        """Rename an import into place; a sound dataset of the same id stays, a damaged one is moved aside."""
+        target = self.root / manifest.id
+        if target.exists():
+            try:
+                return self.verify(manifest.id)
+            except AcademyError:
+                target.rename(self.root / f".damaged-{manifest.id}-{uuid.uuid4().hex[:6]}")
+        sync_folder(work)
+        work.rename(target)
+        sync_folder(self.root)
+        return manifest
+
+
+def _manifest(name: str, options: ImportOptions, tally: Tally) -> DatasetManifest:
+    return DatasetManifest(
+        id=f"{_slug(name)}-{tally.sha256[:8]}",
+        name=name,
+        created_at=time.time(),
+        sha256=tally.sha256,
+        format=tally.form,
+        sources=tuple(tally.sources),
+        mapping=tally.mapping,
+        profile=options.profile,
+        seed=options.seed,
+        eval_fraction=options.eval_fraction,
+        rows_in=tally.rows_in,
+        rows_kept=tally.train_rows + tally.eval_rows,
+        dropped=dict(sorted(tally.dropped.items())),
+        train_rows=tally.train_rows,
+        eval_rows=tally.eval_rows,
+    )
+
+
+def _slug(name: str) -> str:
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40].strip("-") or "dataset"

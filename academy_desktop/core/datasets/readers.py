@@ -1,0 +1,184 @@
+"""Reads files row by row: JSON, JSON Lines, CSV and TSV, in UTF-8 with or without a byte-order mark.
+
+Lines and tables are streamed; a JSON document is read whole. A row that cannot be read is handed on as
+damaged with its number, so that it is counted; a file that cannot be understood at all is refused. Refuses to
+know what the rows mean.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import hashlib
+import io
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json
+
+from academy_desktop.core.datasets.sniffing import HEAD_BYTES, Kind, Sniffed, sniff
+from trainers.errors import AcademyError, ErrorCode
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row as it stands in a file; `row` counts from 1. A damaged row has its text as `value`."""
+
+    row: int
+    value: Any
+    damaged: bool = False
+
+
+class Tap(io.RawIOBase):
+    """A file that is hashed and watched while it is read from beginning to end."""
+
+    def __init__(self, path: Path, watch: Callable[[int], None]) -> None:
+        self._raw = path.open("rb", buffering=0)
+        self._watch = watch
+        self._hash = hashlib.sha256()
+        self.size_bytes = 0
+
+    def readable(self) -> bool:
+        """A tap is only ever read."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """Read up to the buffer's length, hash it, and tell the watcher how many bytes came."""
+        view = memoryview(buffer)
+        count = self._raw.readinto(view) or 0
+        self._hash.update(view[:count])
+        self.size_bytes += count
+        self._watch(count)
+        return count
+
+    def close(self) -> None:
+        """Close the file."""
+        self._raw.close()
+        super().close()
+
+    @property
+    def sha256(self) -> str:
+        """Hash of what was read so far, in hexadecimal."""
+        return self._hash.hexdigest()
+
+
+@dataclass
+class SourceFile:
+    """One file to read; `size_bytes` and `sha256` are known once its rows are exhausted."""
+
+    path: Path
+    watch: Callable[[int], None] = field(default=lambda count: None)
+    size_bytes: int = 0
+    sha256: str = ""
+
+    def records(self) -> Iterator[Record]:
+        """Yield the rows in order.
+
+        Raises:
+            AcademyError: `file_not_found`, `file_unreadable`, `file_empty` or `file_not_its_format`.
+        """
+        with _readable(self.path):
+            before = os.stat(self.path)
+            with Tap(self.path, self.watch) as tap:
+                stream = io.BufferedReader(tap, _CHUNK_BYTES)
+                sniffed = sniff(self.path, stream.peek(HEAD_BYTES)[:HEAD_BYTES])
+                _skip_mark(stream)
+                yield from _records(sniffed, stream)
+                stream.read()
+                self.size_bytes, self.sha256 = tap.size_bytes, tap.sha256
+            after = os.stat(self.path)
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            raise _unreadable(self.path, "it changed while it was read")
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn whatever goes wrong with reading into its code."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise AcademyError(ErrorCode.FILE_NOT_FOUND, path=str(path)) from error
+    except (OSError, ValueError, csv.Error) as error:
+        raise _unreadable(path, error.strerror if isinstance(error, OSError) else str(error)) from error
+
+
+def _unreadable(path: Path, detail: str | None) -> AcademyError:
+    return AcademyError(ErrorCode.FILE_UNREADABLE, path=str(path), detail=detail)
+
+
+def _skip_mark(stream: io.BufferedReader[Tap]) -> None:
+    if stream.peek(3).startswith(codecs.BOM_UTF8):
+        stream.read(3)
+
+
+def _records(sniffed: Sniffed, stream: io.BufferedReader[Tap]) -> Iterator[Record]:
+    match sniffed.kind:
+        case Kind.DOCUMENT:
+            return _document(stream.read())
+        case Kind.LINES:
+            return _lines(stream)
+        case Kind.TABLE:
+            return _table(stream, sniffed.delimiter)
+
+
+def _document(content: bytes) -> Iterator[Record]:
+    """Rows of a JSON document: a list, an object that holds one list of objects, or one object."""
+    try:
+        value = from_json(content)
+    except ValueError:
+        if content[:1] != b"{" or b"\n{" not in content:
+            raise
+        yield from _lines(content.splitlines(keepends=True))  # lines after all, some of them damaged
+        return
+    if isinstance(value, dict):
+        lists = [entry for entry in value.values() if _is_rows(entry)]
+        value = (
+            lists[0]
+            if len(lists) == 1 and "messages" not in value and "conversations" not in value
+            else [value]
+        )
+    rows = value if isinstance(value, list) else [value]
+    for number, row in enumerate(rows, 1):
+        yield Record(number, row)
+
+
+def _is_rows(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(entry, dict) for entry in value)
+
+
+def _lines(stream: Iterable[bytes]) -> Iterator[Record]:
+    """One JSON value per line; empty lines are passed over but counted."""
+    for number, line in enumerate(stream, 1):
+        if not line.strip():
+            continue
+        try:
+            yield Record(number, from_json(line))
+        except ValueError:
+            yield Record(number, line.decode("utf-8", "replace").rstrip("\r\n"), damaged=True)
+
+
+def _table(stream: io.BufferedReader[Tap], delimiter: str) -> Iterator[Record]:
+    """Rows of a table as objects of its header's names; a row with more cells than names is damaged."""
+    text = io.TextIOWrapper(stream, "utf-8", newline="")
+    try:
+        table = csv.reader(text, delimiter=delimiter, strict=True)
+        names = [name.strip() for name in next(table, [])]
+        if len(set(names)) < len(names):
+            raise ValueError("two columns have the same name")
+        for number, cells in enumerate((cells for cells in table if cells), 1):
+            if len(cells) > len(names):
+                yield Record(number, delimiter.join(cells), damaged=True)
+            else:
+                yield Record(number, dict(zip(names, cells, strict=False)))
+    finally:
+        if not text.closed:
+            text.detach()

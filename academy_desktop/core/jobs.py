@@ -1,0 +1,347 @@
+"""The jobs of a data directory: queue, resume, command, list, delete.
+
+Owns what the app writes into run directories. Refuses to know processes beyond starting a host, and screens.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from academy_desktop.core.history import History
+from academy_desktop.core.logs import LogTail
+from academy_desktop.core.paths import DataDir
+from academy_desktop.core.processes import start_host, trainer_environment
+from academy_desktop.core.queue import DeviceQueue
+from academy_desktop.core.reader import JobSummary, RunReader
+from academy_desktop.core.recipe_yaml import AnyRecipe, dump_recipe
+from academy_desktop.core.runtimes import Runtimes
+from trainers.errors import AcademyError, ErrorCode
+from trainers.events import AnyEvent
+from trainers.layout import Command, CommandName, Label, Launch, RunDir, write_atomically, write_record
+from trainers.locks import is_held
+from trainers.recipe import TrainRecipe
+from trainers.recipe_file import read_recipe
+
+QueueDevice = Literal["cpu", "cuda-0"]
+
+#: How often a job that is followed is looked at.
+FOLLOW_S = 0.15
+#: A host needs moments to clean up behind a trainer that has said its last.
+HOST_END_S = 10.0
+
+
+class Jobs:
+    """The jobs of one data directory.
+
+    Args:
+        data: an opened data directory.
+        python: interpreter of the trainer environment.
+        auto_device: where recipes with `hardware.device: auto` wait.
+        trainer_module: what runs as trainer; `trainers.fake` for tests and for design.
+        environment: what trainers' environments are made from; by default this process's own.
+        stop_grace_s: seconds that a trainer has after `kill` to end by itself.
+    """
+
+    def __init__(
+        self,
+        data: DataDir,
+        python: Path,
+        auto_device: QueueDevice = "cpu",
+        trainer_module: str = "trainers",
+        environment: Mapping[str, str] | None = None,
+        stop_grace_s: float = 30.0,
+    ) -> None:
+        self._data = data
+        self._python = python
+        self._auto_device = auto_device
+        self._module = trainer_module
+        self._environment = environment
+        self._stop_grace_s = stop_grace_s
+        self._runtimes = Runtimes(data.runtimes)
+        self._readers: dict[str, RunReader] = {}
+        self._guard = threading.Lock()
+
+    # starting
+
+    def queue(self, recipe: AnyRecipe, name: str = "") -> str:
+        """Make the job's run directory and start its host; returns the job's id.
+
+        Raises:
+            AcademyError: `disk_full` (nothing of the job is left), `host_failed` (the job can be resumed).
+        """
+        job = new_id()
+        run = self._data.run(job)
+        aside = self._data.aside(job)
+        with _disk_full_as_error(self._data.root):
+            try:
+                write_atomically(aside / "recipe.yaml", dump_recipe(recipe))
+                write_record(aside / "label.json", Label(name=name or recipe.name))
+                for folder in ("attempts", "commands"):
+                    (aside / folder).mkdir()
+                aside.rename(run.path)
+            except OSError:
+                shutil.rmtree(aside, ignore_errors=True)
+                raise
+        self._launch(run, 1, self._queue_of(recipe))
+        return job
+
+    def resume(self, job: str) -> int:
+        """Start a new attempt that goes on from the newest good checkpoint; returns its number.
+
+        Raises:
+            AcademyError: `job_unknown`; `job_not_resumable` with the state; `disk_full`, `host_failed`; as
+                `read_recipe`.
+        """
+        run = self._find(job)
+        summary = self.get(run.job)
+        if not summary.state.can_resume or not self._host_gone(run):
+            raise AcademyError(ErrorCode.JOB_NOT_RESUMABLE, job=run.job, state=summary.state)
+        recipe = read_recipe(run.recipe)
+        attempts = [int(path.name) for path in run.attempts.iterdir() if path.name.isdigit()]
+        number = max(attempts, default=0) + 1
+        try:
+            with _disk_full_as_error(run.path):
+                run.attempt(number).path.mkdir()
+        except FileExistsError as error:  # somebody else resumes it at this moment
+            raise AcademyError(ErrorCode.JOB_NOT_RESUMABLE, job=run.job, state="queued") from error
+        self._launch(run, number, self._queue_of(recipe))
+        return number
+
+    def _queue_of(self, recipe: AnyRecipe) -> DeviceQueue | None:
+        """Where a job waits: only training does; an export must not wait for a night's training."""
+        if not isinstance(recipe, TrainRecipe):
+            return None
+        device = {"auto": self._auto_device, "cpu": "cpu", "cuda": "cuda-0"}[recipe.hardware.device]
+        return DeviceQueue(self._data.queue / device)
+
+    def _launch(self, run: RunDir, attempt: int, queue: DeviceQueue | None) -> None:
+        with _disk_full_as_error(run.path):
+            runtime = self._runtimes.current()
+            base = os.environ if self._environment is None else self._environment
+            environment = trainer_environment(base, runtime)
+            entry = queue.enter(run.job) if queue else None
+            launch = Launch(
+                job=run.job,
+                attempt=attempt,
+                argv=(str(self._python), "-P", "-m", self._module, str(run.path), str(attempt)),
+                cwd=str(run.path),
+                environment=environment,
+                queue_dir=str(queue.folder) if queue else None,
+                queue_entry=entry,
+                stop_grace_s=self._stop_grace_s,
+            )
+            write_record(run.attempt(attempt).launch, launch)
+        try:
+            start_host(self._python, run.path, attempt, environment)
+        except AcademyError:
+            if queue:
+                queue.leave(run.job)
+            raise
+
+    # commands
+
+    def command(self, job: str, name: CommandName) -> str:
+        """Leave a command for the newest attempt; returns the command's id.
+
+        Raises:
+            AcademyError: `job_unknown`; `job_not_running` with the state; `disk_full`.
+        """
+        summary = self.get(job)
+        if summary.state.is_over:
+            raise AcademyError(ErrorCode.JOB_NOT_RUNNING, job=summary.id, state=summary.state)
+        command = Command(id=new_id(), attempt=summary.attempt, command=name, created_at=time.time())
+        run = self._data.run(summary.id)
+        with _disk_full_as_error(run.path):
+            write_record(run.commands / f"{command.id}.json", command)
+        return command.id
+
+    def stop(self, job: str) -> str:
+        """Ask a job to save and end; as `command`."""
+        return self.command(job, "stop")
+
+    def suspend(self, job: str) -> str:
+        """Ask a job to save and free the memory, to go on later; as `command`."""
+        return self.command(job, "suspend")
+
+    def save(self, job: str) -> str:
+        """Ask a job for a checkpoint now; as `command`."""
+        return self.command(job, "save")
+
+    def pause(self, job: str) -> str:
+        """Ask a job to wait and keep its memory; as `command`."""
+        return self.command(job, "pause")
+
+    def unpause(self, job: str) -> str:
+        """Ask a paused job to go on; as `command`."""
+        return self.command(job, "unpause")
+
+    def kill(self, job: str) -> str:
+        """Have the host end the trainer: politely, then not; as `command`."""
+        return self.command(job, "kill")
+
+    # looking
+
+    def resolve(self, job: str) -> str:
+        """The full id for an id, a unique beginning of one, or `last`.
+
+        Raises:
+            AcademyError: `job_unknown` with the number of jobs that match.
+        """
+        ids = self._ids()
+        if job == "last" and ids:
+            return ids[-1]
+        if job in ids:
+            return job
+        matches = [one for one in ids if job and one.startswith(job)]
+        if len(matches) != 1:
+            raise AcademyError(ErrorCode.JOB_UNKNOWN, job=job, matches=len(matches))
+        return matches[0]
+
+    def get(self, job: str) -> JobSummary:
+        """One job as it is now.
+
+        Raises:
+            AcademyError: `job_unknown`, `protocol_newer`.
+        """
+        job = self.resolve(job)
+        with self._guard:
+            return self._reader(job).refresh()[0]
+
+    def list(self) -> Sequence[JobSummary]:
+        """All jobs, the oldest first; one that a later version wrote is left out."""
+        found = []
+        for job in self._ids():
+            try:
+                found.append(self.get(job))
+            except AcademyError:
+                continue
+        return found
+
+    def history(self, job: str) -> History:
+        """What the job has said so far, up to now; the object is the caller's own."""
+        reader = RunReader(self._find(job))
+        reader.refresh()
+        return reader.history
+
+    def follow(self, job: str, after_seq: int = 0) -> Iterator[AnyEvent]:
+        """Yield every event beyond `after_seq` once, in order, until the job is over and all is told.
+
+        Raises:
+            AcademyError: `job_unknown`, `protocol_newer`.
+        """
+        reader = RunReader(self._find(job))
+        while True:
+            summary, events = reader.refresh()
+            yield from (event for event in events if event.seq > after_seq)
+            if summary.state.is_over:
+                return
+            time.sleep(FOLLOW_S)
+
+    def wait(self, job: str, timeout_s: float | None = None) -> JobSummary:
+        """Wait until a job is over and its host gone; returns the job as it is then, or at the timeout.
+
+        Raises:
+            AcademyError: `job_unknown`, `protocol_newer`.
+        """
+        reader = RunReader(self._find(job))
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            summary, _ = reader.refresh()
+            over = summary.state.is_over and not is_held(reader.run.host_lock)
+            if over or (deadline is not None and time.monotonic() >= deadline):
+                return summary
+            time.sleep(FOLLOW_S)
+
+    def log(self, job: str) -> LogTail:
+        """The trainer's output, from its beginning.
+
+        Raises:
+            AcademyError: `job_unknown`.
+        """
+        return LogTail(self._find(job).log)
+
+    # keeping
+
+    def relabel(self, job: str, label: Label) -> None:
+        """Change what the user calls the job.
+
+        Raises:
+            AcademyError: `job_unknown`, `disk_full`.
+        """
+        run = self._find(job)
+        with _disk_full_as_error(run.path):
+            write_record(run.label, label)
+
+    def delete(self, job: str) -> None:
+        """Move a job that is over to the trash.
+
+        Raises:
+            AcademyError: `job_unknown`; `job_running` with the state.
+        """
+        run = self._find(job)
+        summary = self.get(run.job)
+        if not summary.state.is_over or not self._host_gone(run):
+            raise AcademyError(ErrorCode.JOB_RUNNING, job=run.job, state=summary.state)
+        for folder in self._data.queue.iterdir():
+            DeviceQueue(folder).leave(run.job)
+        with self._guard:
+            self._readers.pop(run.job, None)
+        run.path.rename(self._data.trash / run.job)
+
+    def restore(self, job: str) -> None:
+        """Bring a job back from the trash.
+
+        Raises:
+            AcademyError: `job_unknown`.
+        """
+        trashed = self._data.trash / job
+        if not job or not trashed.is_dir():
+            raise AcademyError(ErrorCode.JOB_UNKNOWN, job=job, matches=0)
+        trashed.rename(self._data.run(job).path)
+
+    # inside
+
+    def _ids(self) -> Sequence[str]:
+        return sorted(path.name for path in self._data.runs.iterdir() if path.is_dir())
+
+    def _find(self, job: str) -> RunDir:
+        return self._data.run(self.resolve(job))
+
+    def _reader(self, job: str) -> RunReader:
+        return self._readers.setdefault(job, RunReader(self._data.run(job)))
+
+    def _host_gone(self, run: RunDir) -> bool:
+        """Give the host of a job that is over some time to end."""
+        deadline = time.monotonic() + HOST_END_S
+        while is_held(run.host_lock):
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(FOLLOW_S / 5)
+        return True
+
+
+def new_id() -> str:
+    """An id that sorts by age: UTC time, six random hex digits."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+@contextmanager
+def _disk_full_as_error(path: Path) -> Iterator[None]:
+    """Turn the system's "no space left" into an expected failure."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}:
+            raise
+        free = shutil.disk_usage(path).free
+        raise AcademyError(ErrorCode.DISK_FULL, path=str(path), free_bytes=free, needed_bytes=None) from error

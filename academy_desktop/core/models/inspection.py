@@ -1,0 +1,165 @@
+"""Judges a model by its files: architecture, size, tokenizer, chat template, and whether it can be trained.
+
+Owns that judgement. Reads headers only, never weights; unpickles nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+import struct
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from trainers.errors import AcademyError, ErrorCode
+from trainers.rendering import Renderer
+
+#: A safetensors header longer than this is not one (the format's own limit).
+_MAX_HEADER_BYTES = 100_000_000
+
+
+class Model(BaseModel):
+    """One base model. `reason` is an error code when it cannot be trained, else empty."""
+
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+    id: str
+    name: str
+    path: str
+    source: str
+    architecture: str
+    parameters: int
+    bytes: int
+    chat_template: bool
+    trainable: bool
+    reason: str = ""
+
+
+def model_id(path: Path) -> str:
+    """Return the id of a model at `path`: slug of its name, six hex digits of its resolved path."""
+    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:6]
+    return f"{slug(path.name)}-{digest}"
+
+
+def slug(text: str) -> str:
+    """Return `text` as lower-case words with hyphens."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "model"
+
+
+def inspect(path: Path, identity: str, name: str, source: str) -> Model:
+    """Judge the folder or GGUF file at `path`.
+
+    Raises:
+        AcademyError: `file_not_found`, `model_incomplete` when it is no model at all.
+    """
+    if not path.exists():
+        raise AcademyError(ErrorCode.FILE_NOT_FOUND, path=str(path))
+    if path.is_file():
+        return _gguf(path, identity, name, source)
+    config = read_config(path)
+    weights = weight_files(path)
+    if not weights:
+        raise AcademyError(ErrorCode.MODEL_INCOMPLETE, path=str(path), detail="no .safetensors files")
+    reason = _why_not(path)
+    return Model(
+        id=identity,
+        name=name,
+        path=str(path),
+        source=source,
+        architecture=(config.get("architectures") or [config.get("model_type", "")])[0],
+        parameters=sum(_parameters(read_header(file)) for file in weights),
+        bytes=sum(file.stat().st_size for file in weights),
+        chat_template=reason != ErrorCode.MODEL_WITHOUT_CHAT_TEMPLATE
+        and reason != ErrorCode.MODEL_WITHOUT_TOKENIZER,
+        trainable=not reason,
+        reason=reason,
+    )
+
+
+def fingerprint(path: Path) -> str:
+    """Return the hash of the weights' names, sizes and headers: fast, and another model never has the same.
+
+    Raises:
+        AcademyError: `model_damaged` when a header cannot be read.
+    """
+    digest = hashlib.sha256()
+    for file in weight_files(path):
+        digest.update(f"{file.name}\0{file.stat().st_size}\0".encode())
+        digest.update(json.dumps(read_header(file), sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def weight_files(path: Path) -> list[Path]:
+    """Return the safetensors files of a model folder, in order."""
+    return sorted(path.glob("*.safetensors"))
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Read `config.json`.
+
+    Raises:
+        AcademyError: `model_incomplete`.
+    """
+    try:
+        config = json.loads((path / "config.json").read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise AcademyError(ErrorCode.MODEL_INCOMPLETE, path=str(path), detail="no config.json") from error
+    except (OSError, ValueError) as error:
+        raise AcademyError(ErrorCode.MODEL_INCOMPLETE, path=str(path), detail="config.json") from error
+    if not isinstance(config, dict):
+        raise AcademyError(ErrorCode.MODEL_INCOMPLETE, path=str(path), detail="config.json")
+    return config
+
+
+def read_header(file: Path) -> dict[str, Any]:
+    """Read the header of a safetensors file: tensor name to dtype, shape and offsets.
+
+    Raises:
+        AcademyError: `model_damaged`.
+    """
+    try:
+        with file.open("rb") as stream:
+            (length,) = struct.unpack("<Q", stream.read(8))
+            if length > _MAX_HEADER_BYTES:
+                raise ValueError("header too long")
+            header = json.loads(stream.read(length))
+        header.pop("__metadata__", None)
+        ends = [entry["data_offsets"][1] for entry in header.values()]
+        if file.stat().st_size != 8 + length + max(ends, default=0):
+            raise ValueError("the file's length does not fit its header")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
+        raise AcademyError(ErrorCode.MODEL_DAMAGED, path=str(file), detail=str(error)) from error
+    return dict(header)
+
+
+def _parameters(header: dict[str, Any]) -> int:
+    return sum(math.prod(entry["shape"]) for entry in header.values())
+
+
+def _why_not(path: Path) -> str:
+    try:
+        Renderer.load(path)
+    except AcademyError as error:
+        return error.code.value
+    return ""
+
+
+def _gguf(path: Path, identity: str, name: str, source: str) -> Model:
+    with path.open("rb") as stream:
+        if stream.read(4) != b"GGUF":
+            raise AcademyError(ErrorCode.FILE_NOT_ITS_FORMAT, path=str(path), expected="GGUF")
+    return Model(
+        id=identity,
+        name=name,
+        path=str(path),
+        source=source,
+        architecture="gguf",
+        parameters=0,
+        bytes=path.stat().st_size,
+        chat_template=False,
+        trainable=False,
+        reason=ErrorCode.ARCHITECTURE_UNSUPPORTED,
+    )

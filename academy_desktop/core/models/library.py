@@ -1,0 +1,115 @@
+"""The models of this machine: made here, added by the user, and found in the Hugging Face cache.
+
+Owns `models/` and its registry of folders elsewhere. Refuses to change anything in a folder that it does not
+own.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from academy_desktop.core.models.inspection import Model, inspect, model_id, slug
+from academy_desktop.core.paths import DataDir
+from trainers.errors import AcademyError, ErrorCode
+from trainers.layout import write_atomically
+
+DEMO_ID = "smollm2-135m-instruct"
+
+
+class Models:
+    """All models that can be named."""
+
+    def __init__(self, data: DataDir, hub_cache: Path | None = None) -> None:
+        """`hub_cache`: the Hugging Face cache; by default where that library keeps it."""
+        self._folder = data.models
+        self._registry = data.models / "registry.json"
+        self._hub = hub_cache or _hub_cache()
+
+    @property
+    def demo_path(self) -> Path:
+        """Where the demo model lies once it is made."""
+        return self._folder / DEMO_ID
+
+    def list(self) -> tuple[Model, ...]:
+        """Every model found; what is unreadable is left out."""
+        found: dict[str, Model] = {}
+        for path, identity, name, source in self._places():
+            try:
+                model = inspect(path, identity, name, source)
+            except AcademyError:
+                continue
+            found.setdefault(model.id, model)
+        return tuple(found.values())
+
+    def get(self, key: str) -> Model:
+        """Return a model by id, by name, or by the path of its folder.
+
+        Raises:
+            AcademyError: `model_unknown` with the nearest id; what `inspect` finds wrong.
+        """
+        places = list(self._places())
+        for path, identity, name, source in places:
+            if key in {identity, name, str(path)}:
+                return inspect(path, identity, name, source)
+        path = Path(key).expanduser()
+        if (os.sep in key or path.is_dir()) and path.exists():
+            return inspect(path.resolve(), model_id(path), path.name, "folder")
+        near = difflib.get_close_matches(key, [identity for _, identity, _, _ in places], n=1)
+        raise AcademyError(ErrorCode.MODEL_UNKNOWN, model=key, nearest=near[0] if near else None)
+
+    def add(self, path: Path) -> Model:
+        """Remember a folder or GGUF file elsewhere.
+
+        Raises:
+            AcademyError: as `inspect`; nothing is remembered then.
+        """
+        resolved = path.expanduser().resolve()
+        model = inspect(resolved, model_id(resolved), resolved.name, "folder")
+        known = self._registered()
+        if str(resolved) not in known:
+            content = json.dumps({"v": 1, "paths": [*known, str(resolved)]}, indent=1)
+            write_atomically(self._registry, content.encode() + b"\n")
+        return model
+
+    def _registered(self) -> tuple[str, ...]:
+        try:
+            return tuple(json.loads(self._registry.read_text("utf-8"))["paths"])
+        except (OSError, ValueError, KeyError):
+            return ()
+
+    def _places(self) -> Iterator[tuple[Path, str, str, str]]:
+        """Yield (path, id, name, source) of everything that may be a model."""
+        for folder in sorted(self._folder.iterdir()) if self._folder.is_dir() else ():
+            if folder.is_dir() and not folder.name.startswith("."):
+                yield folder, folder.name, folder.name, "app"
+        for text in self._registered():
+            path = Path(text)
+            yield path, model_id(path), path.name, "folder"
+        yield from self._cached()
+
+    def _cached(self) -> Iterator[tuple[Path, str, str, str]]:
+        for repository in sorted(self._hub.glob("models--*")) if self._hub.is_dir() else ():
+            name = repository.name.removeprefix("models--").replace("--", "/")
+            reference = repository / "refs" / "main"
+            snapshots = repository / "snapshots"
+            try:
+                snapshot = snapshots / reference.read_text("utf-8").strip()
+            except OSError:
+                continue
+            if snapshot.is_dir():
+                yield snapshot, slug(name), name, "huggingface"
+
+
+def _hub_cache() -> Path:
+    """Return the cache's folder by the library's own rules (huggingface_hub.constants)."""
+    if explicit := os.environ.get("HF_HUB_CACHE"):
+        return Path(explicit)
+    home = os.environ.get("HF_HOME")
+    base = (
+        Path(home) if home else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "huggingface"
+    )
+    return base / "hub"

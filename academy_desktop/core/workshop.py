@@ -1,0 +1,72 @@
+"""Everything that the window and the command line work with, built once and handed on.
+
+Owns the wiring of `core`. Refuses to know screens, terminals and sentences.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from academy_desktop.core.datasets.library import Library
+from academy_desktop.core.environment import Doctor, nvidia_gpus
+from academy_desktop.core.exports import Exports
+from academy_desktop.core.jobs import Jobs
+from academy_desktop.core.models import Models
+from academy_desktop.core.models.demo import DemoModel
+from academy_desktop.core.paths import DataDir
+from academy_desktop.core.recipes import Recipes
+from academy_desktop.core.runtimes import Runtimes
+from academy_desktop.core.tasks import Tasks
+
+#: Beside the packages in a checkout.
+RESOURCES = Path(__file__).resolve().parents[2] / "resources"
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """The core's objects over one data directory."""
+
+    data: DataDir
+    python: Path
+    offline: bool
+    datasets: Library
+    models: Models
+    demo_model: DemoModel
+    recipes: Recipes
+    jobs: Jobs
+    exports: Exports
+    doctor: Doctor
+
+
+def open_workshop(root: Path | None = None, offline: bool = False, models: Models | None = None) -> Workshop:
+    """Open a data directory and build the core over it.
+
+    Args:
+        root: the data directory; by default the user's own.
+        offline: never use the network.
+        models: those of another data directory, for one that has none of its own.
+
+    Raises:
+        AcademyError: as `DataDir.open`.
+    """
+    data = (DataDir(root.expanduser().resolve()) if root else DataDir.default()).open()
+    # Not resolved: the link inside .venv is what makes it that environment's interpreter.
+    python = Path(sys.executable)
+    tasks = Tasks(python, Runtimes(data.runtimes))
+    datasets = Library(data.datasets)
+    models = models or Models(data)
+    jobs = Jobs(data, python, auto_device="cuda-0" if nvidia_gpus() else "cpu")
+    return Workshop(
+        data=data,
+        python=python,
+        offline=offline,
+        datasets=datasets,
+        models=models,
+        demo_model=DemoModel(data, models, tasks, python, offline),
+        recipes=Recipes(RESOURCES / "recipes", datasets, models),
+        jobs=jobs,
+        exports=Exports(jobs),
+        doctor=Doctor(data, tasks),
+    )

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from academy_desktop.core.datasets.forms import Detection, Form, Reason, convert, detect, field_names
+from academy_desktop.core.datasets.quality import Profile, flaw, prompt_key, row_key
+from academy_desktop.core.datasets.readers import Record
+from trainers.errors import AcademyError, ErrorCode
+
+ASKED = {"role": "user", "content": "Why?"}
+ANSWERED = {"role": "assistant", "content": "Because."}
+SYSTEM = {"role": "system", "content": "Be brief."}
+
+
+def found(*rows: object, form: Form | None = None, mapping: dict[str, str] | None = None) -> Detection:
+    return detect([Record(number, row) for number, row in enumerate(rows, 1)], "a.json", form, mapping)
+
+
+def refused(*rows: object, form: Form | None = None, mapping: dict[str, str] | None = None) -> AcademyError:
+    with pytest.raises(AcademyError) as caught:
+        found(*rows, form=form, mapping=mapping)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("row", "form", "messages"),
+    [
+        ({"instruction": "Why?", "input": "", "output": "Because."}, Form.ALPACA, [ASKED, ANSWERED]),
+        ({"instruction": "Why?", "output": "Because."}, Form.ALPACA, [ASKED, ANSWERED]),
+        (
+            {"instruction": "Sum up", "context": "A text", "response": "It", "category": "x"},
+            Form.ALPACA,
+            [{"role": "user", "content": "Sum up\n\nA text"}, {"role": "assistant", "content": "It"}],
+        ),
+        (
+            {"instruction": "Why?", "output": "Because.", "system": "Be brief."},
+            Form.ALPACA,
+            [SYSTEM, ASKED, ANSWERED],
+        ),
+        ({"messages": [SYSTEM, ASKED, ANSWERED]}, Form.MESSAGES, [SYSTEM, ASKED, ANSWERED]),
+        (
+            {"conversations": [{"from": "human", "value": "Why?"}, {"from": "gpt", "value": "Because."}]},
+            Form.MESSAGES,
+            [ASKED, ANSWERED],
+        ),
+        ({"system": "Be brief.", "messages": [ASKED, ANSWERED]}, Form.MESSAGES, [SYSTEM, ASKED, ANSWERED]),
+        ({"prompt": "Why?", "completion": "Because."}, Form.PROMPT_COMPLETION, [ASKED, ANSWERED]),
+        ({"prompt": "Why?", "response": "Because."}, Form.PROMPT_COMPLETION, [ASKED, ANSWERED]),
+        ({"Question ": "Why?", "Answer": "Because.", "n": 3}, Form.QUESTION_ANSWER, [ASKED, ANSWERED]),
+    ],
+)
+def test_every_form_is_told_and_converted(row: dict[str, Any], form: Form, messages: list[object]) -> None:
+    detection = found(row)
+    assert (detection.form, detection.confidence) == (form, 1.0)
+    assert convert(row, detection) == messages
+
+
+def test_confidence_is_the_share_of_rows_that_fit() -> None:
+    rows = [{"question": "a", "answer": "b"}] * 3 + [{"question": "a"}]
+    assert found(*rows).confidence == 0.75
+    assert found(*rows, 3, None).confidence == 0.75
+
+
+@pytest.mark.parametrize(
+    "row", [{"text": "Lorem"}, {"conversations": [], "chosen": {}, "rejected": {}}, {"prompt": "a"}]
+)
+def test_an_unknown_form_names_the_columns(row: dict[str, Any]) -> None:
+    error = refused(row)
+    assert error.code is ErrorCode.FORM_UNKNOWN
+    assert error.facts["columns"] == ", ".join(row)
+
+
+def test_a_mapping_names_the_columns() -> None:
+    row = {"frage": "Why?", "antwort": "Because."}
+    mapping = {"question": "frage", "answer": "antwort"}
+    detection = found(row, mapping=mapping)
+    assert (detection.form, detection.mapping) == (Form.QUESTION_ANSWER, mapping)
+    assert convert(row, detection) == [ASKED, ANSWERED]
+
+
+def test_a_mapping_to_a_column_that_is_not_there() -> None:
+    error = refused({"frage": "a"}, mapping={"question": "farge"})
+    assert error.code is ErrorCode.MAPPING_INVALID
+    assert error.facts == {"path": "a.json", "field": "question", "column": "farge", "known": "frage"}
+
+
+@pytest.mark.parametrize("form", [None, Form.ALPACA])
+def test_a_mapping_of_a_field_that_is_not_there(form: Form | None) -> None:
+    error = refused({"frage": "a"}, form=form, mapping={"questoin": "frage"})
+    assert error.code is ErrorCode.MAPPING_INVALID
+    assert error.facts["field"] == "questoin"
+    assert set(field_names(Form.ALPACA)) <= set(str(error.facts["known"]).split(", "))
+
+
+def test_a_named_form_is_believed() -> None:
+    detection = found({"prompt": "a"}, form=Form.QUESTION_ANSWER)
+    assert (detection.form, detection.confidence) == (Form.QUESTION_ANSWER, 0.0)
+    assert convert({"prompt": "a"}, detection) is Reason.MISSING_FIELD
+
+
+def turns(*roles: str) -> dict[str, Any]:
+    return {"messages": [{"role": role, "content": f"{role} says something"} for role in roles]}
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("text", Reason.NOT_AN_OBJECT),
+        (None, Reason.NOT_AN_OBJECT),
+        ({"question": "a", "answer": "b"}, Reason.MISSING_FIELD),
+        ({"messages": None}, Reason.MISSING_FIELD),
+        ({"messages": "a"}, Reason.WRONG_TYPE),
+        ({"messages": ["a"]}, Reason.WRONG_TYPE),
+        ({"messages": [{"role": "user"}]}, Reason.MISSING_FIELD),
+        ({"messages": [{"role": "user", "content": 3}]}, Reason.WRONG_TYPE),
+        ({"messages": [{"role": 3, "content": "a"}]}, Reason.WRONG_TYPE),
+        ({"messages": [ASKED, ANSWERED], "system": 3}, Reason.WRONG_TYPE),
+        ({"messages": []}, Reason.EMPTY_PROMPT),
+        ({"messages": [SYSTEM]}, Reason.EMPTY_PROMPT),
+        (turns("user", "tool"), Reason.BAD_ROLES),
+        (turns("assistant", "user"), Reason.BAD_ROLES),
+        (turns("user"), Reason.BAD_ROLES),
+        (turns("user", "user", "assistant"), Reason.BAD_ROLES),
+        (turns("user", "assistant", "user"), Reason.BAD_ROLES),
+        (turns("user", "system", "assistant"), Reason.BAD_ROLES),
+        ({"messages": [ASKED, {"role": "assistant", "content": " \n"}]}, Reason.EMPTY_ANSWER),
+        ({"messages": [{"role": "user", "content": ""}, ANSWERED]}, Reason.EMPTY_PROMPT),
+        ({"messages": [ASKED, {"role": "assistant", "content": "\ud800"}]}, Reason.UNPARSABLE),
+        ({"messages": [ASKED, ANSWERED]}, None),
+        (turns("system", "user", "assistant", "user", "assistant"), None),
+    ],
+)
+def test_rows_are_dropped_for_a_reason(row: object, reason: Reason | None) -> None:
+    detection = Detection(Form.MESSAGES, {"messages": "messages", "system": "system"}, 1.0)
+    messages = convert(row, detection)
+    verdict = messages if isinstance(messages, Reason) else flaw(messages, Profile.BALANCED)
+    assert verdict == reason
+
+
+@pytest.mark.parametrize("value", [3, ["b"], {"a": 1}, True])
+def test_a_field_of_another_type(value: object) -> None:
+    detection = Detection(Form.QUESTION_ANSWER, {"question": "question", "answer": "answer"}, 1.0)
+    assert convert({"question": "a", "answer": value}, detection) is Reason.WRONG_TYPE
+
+
+def test_only_the_strict_profile_asks_for_ten_characters() -> None:
+    messages = [ASKED, {"role": "assistant", "content": "0123456789"}]
+    assert flaw(messages, Profile.LENIENT) is None
+    assert flaw(messages, Profile.BALANCED) is None
+    assert flaw(messages, Profile.STRICT) is Reason.TOO_SHORT
+    assert flaw([{"role": "user", "content": "9876543210"}, messages[1]], Profile.STRICT) is None
+
+
+def test_equal_prompts_are_told_whatever_their_case_and_spacing() -> None:
+    loud = [{"role": "user", "content": " WHY?\n"}, {"role": "assistant", "content": "No."}]
+    assert prompt_key(loud) == prompt_key([ASKED, ANSWERED])
+    assert row_key(loud) != row_key([ASKED, ANSWERED])
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(
+                ["messages", "role", "content", "from", "value", "system", "prompt", "completion"]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=20,
+)
+
+
+@given(value=JSON_VALUES, form=st.sampled_from(Form), profile=st.sampled_from(Profile))
+def test_whatever_a_row_is_it_becomes_a_conversation_or_a_reason(
+    value: object, form: Form, profile: Profile
+) -> None:
+    messages = convert(value, Detection(form, {name: name for name in field_names(form)}, 1.0))
+    if isinstance(messages, Reason):
+        return
+    if flaw(messages, profile) is None:
+        assert messages[-1]["role"] == "assistant"
+        assert all(message["content"].strip() for message in messages if message["role"] != "system")
