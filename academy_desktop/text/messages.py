@@ -1,0 +1,116 @@
+"""Every sentence: from a code and its facts to what a person reads, in the language handed in.
+
+Serves the window and the command line alike. Refuses to know Qt and where a message is shown. Never raises
+for missing or surprising facts: a message about a failure must not fail.
+"""
+
+from __future__ import annotations
+
+import gettext
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from academy_desktop.text import words
+from academy_desktop.text.errors import ERRORS, UNKNOWN_CODE
+from academy_desktop.text.formats import Formats
+from academy_desktop.text.marking import N_
+from academy_desktop.text.templates import fill
+from trainers.errors import ErrorCode, Fact
+
+#: Facts that count or identify: never grouped into thousands.
+_BARE_NUMBERS = frozenset({"line", "found", "known", "exit_code", "port", "pid"})
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a person is told: what happened, the facts of it, and what they can do now."""
+
+    title: str
+    sentence: str
+    next_step: str
+
+
+class Messages:
+    """Words for codes in one language."""
+
+    def __init__(self, translations: gettext.NullTranslations, formats: Formats | None = None) -> None:
+        self._gettext = translations.gettext
+        self._formats = formats or Formats()
+
+    def describe(self, code: str, facts: Mapping[str, Fact] | None = None) -> Description:
+        """Describe an error code with whatever facts there are; an unknown one gets an honest sentence."""
+        shown = self._shown(facts or {})
+        try:
+            text = ERRORS[ErrorCode(code)]
+        except (KeyError, ValueError):
+            text = UNKNOWN_CODE
+            shown["code"] = str(code)
+        title, sentence, next_step = (self._filled(template, shown) for template in text)
+        return Description(title, sentence, next_step)
+
+    def bug(self, detail: str) -> Description:
+        """Describe an unexpected exception: our own mistake, shown as one."""
+        return Description(
+            self._gettext(N_("A mistake in Academy Desktop")),
+            fill(
+                self._gettext(N_("Something happened that we did not expect: {detail}.")), {"detail": detail}
+            ),
+            self._gettext(
+                N_("Your data and your runs are safe. The details are in the log; please report them.")
+            ),
+        )
+
+    def state(self, state: str) -> str:
+        """The word for a job's state: `Running`."""
+        return self._word(words.STATES, state)
+
+    def outcome(self, state: str, reason: str = "", facts: Mapping[str, Fact] | None = None) -> str:
+        """One sentence on where a job stands and why; `reason`: error code, signal or protocol word."""
+        if reason in words.REASONS:
+            return self._gettext(words.REASONS[reason])
+        if reason in set(ErrorCode):
+            said = self.describe(reason, facts)
+            return f"{said.sentence} {said.next_step}"
+        if reason.startswith("SIG"):
+            return self._gettext(words.REASONS["signal"])
+        return self._word(words.STATE_SENTENCES, state)
+
+    def phase(self, name: str) -> str:
+        """What a trainer does in a phase: `Loading the model`."""
+        return self._word(words.PHASES, name)
+
+    def kind(self, kind: str) -> str:
+        """The name of a kind of job: `Training`."""
+        return self._word(words.KINDS, kind)
+
+    def drop_reason(self, reason: str) -> str:
+        """Why a row of a dataset was dropped."""
+        return self._word(words.DROPS, reason)
+
+    def warning(self, code: str, facts: Mapping[str, Fact] | None = None) -> str:
+        """One sentence for a warning event."""
+        if code in words.WARNINGS:
+            return self._filled(words.WARNINGS[code], self._shown(facts or {}))
+        said = self.describe(code, facts)
+        return said.sentence
+
+    def _word(self, table: Mapping[str, str], key: str) -> str:
+        return self._gettext(table[key]) if key in table else key.replace("_", " ")
+
+    def _filled(self, template: str, shown: Mapping[str, str]) -> str:
+        return fill(self._gettext(template), shown)
+
+    def _shown(self, facts: Mapping[str, Fact]) -> dict[str, str]:
+        """The facts in words; what is None or empty counts as missing."""
+        return {name: self._fact(name, value) for name, value in facts.items() if value not in (None, "")}
+
+    def _fact(self, name: str, value: Fact) -> str:
+        if isinstance(value, bool):
+            return self._gettext(N_("yes")) if value else self._gettext(N_("no"))
+        if not isinstance(value, int | float):
+            return str(value).rstrip(".")
+        if name.endswith("_bytes"):
+            return self._formats.size(value)
+        if name.endswith("_s") or name == "seconds":
+            return self._formats.duration(value)
+        return str(value) if name in _BARE_NUMBERS else self._formats.plain(value)

@@ -1,0 +1,106 @@
+"""The plain words for what the protocol names by codes: states, reasons, phases, drops, warnings.
+
+Owns the English originals, marked for translation. Refuses to know where they are shown.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from academy_desktop.text.marking import N_
+
+#: Job state → word for a badge.
+STATES: Final = {
+    "queued": N_("Waiting"),
+    "starting": N_("Starting"),
+    "running": N_("Running"),
+    "paused": N_("Paused"),
+    "stopping": N_("Stopping"),
+    "succeeded": N_("Finished"),
+    "stopped": N_("Stopped"),
+    "failed": N_("Failed"),
+    "interrupted": N_("Interrupted"),
+}
+
+#: Job state → one sentence.
+STATE_SENTENCES: Final = {
+    "queued": N_("This run waits for its turn; it starts by itself when the device is free."),
+    "starting": N_("The run is starting; loading the model takes a moment."),
+    "running": N_("The run is in progress. You may close the window; it goes on in the background."),
+    "paused": N_("The run pauses and keeps its memory; it goes on where it was when you continue it."),
+    "stopping": N_("The run is saving its progress and will end in a moment."),
+    "succeeded": N_("The run finished and its result is saved."),
+    "stopped": N_("The run was stopped. It can go on from its last checkpoint."),
+    "failed": N_("The run ended with an error."),
+    "interrupted": N_("The run was interrupted from outside. It can go on from its last checkpoint."),
+}
+
+#: Reason of a state that is not an error code → one sentence.
+REASONS: Final = {
+    "user": N_("You stopped this run. It can go on from its last checkpoint."),
+    "suspended": N_("You suspended this run: its memory is free, and it can go on from its last checkpoint."),
+    "not_started": N_("The run was prepared but never started. Resume it to start it now."),
+    "host_lost": N_(
+        "The computer went off, or the process that looks after the run was ended. "
+        "Resume the run to go on from its last checkpoint."
+    ),
+    "signal": N_("The run was ended from outside. Resume it to go on from its last checkpoint."),
+    "SIGKILL": N_(
+        "The system ended the run at once; often that means that memory ran out. "
+        "Resume it to go on from its last checkpoint."
+    ),
+    "SIGTERM": N_(
+        "The run was asked to end, for example by a shutdown. Resume it to go on from its checkpoint."
+    ),
+    "SIGINT": N_("The run was cancelled with Ctrl+C. Resume it to go on from its last checkpoint."),
+    "SIGSEGV": N_("A library crashed in the middle of the run. Resume it to go on from its last checkpoint."),
+    "SIGABRT": N_("A library gave up in the middle of the run. Resume it to go on from its last checkpoint."),
+}
+
+#: Phase of a trainer → what it does now.
+PHASES: Final = {
+    "loading": N_("Loading the model"),
+    "rendering": N_("Preparing the rows"),
+    "training": N_("Training"),
+    "evaluating": N_("Checking on held-out rows"),
+    "saving": N_("Saving"),
+    "merging": N_("Merging the adapter into the model"),
+    "writing": N_("Writing the export"),
+    "proving": N_("Proving that the export behaves like the trained model"),
+}
+
+#: Kind of a job → its name.
+KINDS: Final = {
+    "train": N_("Training"),
+    "export": N_("Export"),
+    "certify": N_("Certificate"),
+    "evaluate": N_("Evaluation"),
+}
+
+#: Why a row of a dataset was dropped.
+DROPS: Final = {
+    "not_an_object": N_("The row is not a record with named fields."),
+    "missing_field": N_("A field that the row needs is missing."),
+    "wrong_type": N_("A field holds something other than text."),
+    "empty_prompt": N_("The question is empty."),
+    "empty_answer": N_("The answer is empty, so there is nothing to learn."),
+    "duplicate": N_("The same row was there before."),
+    "bad_roles": N_("The speakers of the conversation are missing or in an order that cannot be trained."),
+    "unparsable": N_("The line could not be read."),
+}
+
+#: Code of a warning event → one sentence; a code of `ErrorCode` is described there.
+WARNINGS: Final = {
+    "rows_truncated": N_(
+        "[{rows} rows|Some rows] were longer than the limit[ of {max_length} tokens] and were cut."
+    ),
+    "rows_unsupervised": N_("[{rows} rows|Some rows] held nothing to learn after cutting and were left out."),
+    "no_held_out_rows": N_(
+        "The dataset has no held-out rows, so the run is not checked on rows it has not seen."
+    ),
+    "slow_device": N_("This run uses the processor; it will take longer than on a graphics card."),
+    "memory_low": N_("Memory is getting tight[: {free_bytes} are left]."),
+    "disk_low": N_("The disk is getting full[: {free_bytes} are left]."),
+    "checkpoint_failed": N_("A checkpoint could not be saved[: {detail}]. The run goes on."),
+    "command_refused": N_("A command could not be carried out now."),
+}
