@@ -1,0 +1,135 @@
+"""The Runs page: which job is shown, what the user may do with it, and how that went.
+
+Owns the selection and the commands in flight. Refuses to know widgets, files and how a job is run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from academy_desktop.core.reader import JobSummary
+from academy_desktop.text.messages import Messages
+from academy_desktop.viewmodels.event_hub import EventHub
+from academy_desktop.viewmodels.job_table import JobTable
+from academy_desktop.viewmodels.log_lines import LogLines
+from academy_desktop.viewmodels.loss_curve import LossCurve
+from academy_desktop.viewmodels.ports import JobSource
+from academy_desktop.viewmodels.run_detail import RunDetail
+from academy_desktop.viewmodels.supervisor import Supervisor
+from trainers.errors import AcademyError
+from trainers.events import AnyEvent
+
+
+class Runs(QObject):
+    """Signals: `selected(job id or "")`, `busy_changed(bool)`, `told(Description)` for what went wrong."""
+
+    selected = Signal(str)
+    busy_changed = Signal(bool)
+    told = Signal(object)
+
+    def __init__(
+        self,
+        jobs: JobSource,
+        hub: EventHub,
+        table: JobTable,
+        detail: RunDetail,
+        messages: Messages,
+        supervisor: Supervisor,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.table = table
+        self.detail = detail
+        self.curve = LossCurve(parent=self)
+        self.log = LogLines(parent=self)
+        self._jobs = jobs
+        self._hub = hub
+        self._messages = messages
+        self._supervisor = supervisor
+        self._selected = ""
+        self._wanted = ""
+        self._busy = False
+        hub.jobs_read.connect(self._take_jobs)
+        hub.events_read.connect(self._take_events)
+        hub.lines_read.connect(self.log.add)
+        hub.failed.connect(self._tell)
+
+    @property
+    def selected_id(self) -> str:
+        """The id of the job that is shown, or nothing."""
+        return self._selected
+
+    @property
+    def busy(self) -> bool:
+        """Whether a command is on its way."""
+        return self._busy
+
+    def select(self, job_id: str) -> None:
+        """Show this job; one that is not in the table yet is shown once it appears."""
+        self._wanted = job_id
+        job = self.table.job(job_id)
+        if job is None or job_id == self._selected:
+            return
+        self._selected = job_id
+        self.curve.clear()
+        self.log.clear()
+        self._hub.watch(Path(job.run_dir))
+        self.detail.show(job)
+        self.selected.emit(job_id)
+
+    def stop(self) -> None:
+        """Ask the job that is shown to save and end."""
+        self._command(self._jobs.stop)
+
+    def resume(self) -> None:
+        """Start the job that is shown again, from its last checkpoint."""
+        self._command(self._jobs.resume)
+
+    def _command(self, command: Callable[[str], object]) -> None:
+        if self._selected and not self._busy:
+            self._set_busy(True)
+            self._supervisor.start(self._carry_out(command, self._selected), "command")
+
+    async def _carry_out(self, command: Callable[[str], object], job_id: str) -> None:
+        try:
+            await asyncio.to_thread(command, job_id)
+        except AcademyError as error:
+            self._tell(error)
+        finally:
+            self._hub.refresh()
+            self._set_busy(False)
+
+    def _set_busy(self, busy: bool) -> None:
+        self._busy = busy
+        self.busy_changed.emit(busy)
+
+    def _tell(self, error: AcademyError) -> None:
+        self.told.emit(self._messages.describe(error.code, error.facts))
+
+    def _take_jobs(self, jobs: Sequence[JobSummary]) -> None:
+        self.table.update(jobs)
+        shown = self.table.job(self._selected)
+        if shown is not None:
+            self.detail.show(shown)
+        elif self._selected:
+            self._forget()
+        if not self._selected and jobs:
+            self.select(self._wanted if self.table.job(self._wanted) else jobs[0].id)
+        elif self._wanted != self._selected:
+            self.select(self._wanted)
+
+    def _forget(self) -> None:
+        self._selected = ""
+        self._hub.watch(None)
+        self.curve.clear()
+        self.log.clear()
+        self.detail.show(None)
+        self.selected.emit("")
+
+    def _take_events(self, events: Sequence[AnyEvent]) -> None:
+        self.curve.apply(events)
+        self.detail.apply(events)

@@ -1,0 +1,262 @@
+"""The small parts that every page is made of: labels, buttons, cards, badges, commands to copy, empty states.
+
+Owns their construction and names for assistive technology. Refuses to know what a page shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from PySide6.QtCore import QSize, Qt, QTimer
+from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLayout,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+from typing_extensions import override
+
+from academy_desktop.core.states import JobState
+from academy_desktop.text.marking import N_
+from academy_desktop.views.look import Look
+from academy_desktop.views.theme import GAP, GAP_L, GAP_M, GAP_S, GAP_XL, state_colours
+
+TextRole = Literal["body", "display", "title", "heading", "muted", "small", "number", "command"]
+ButtonKind = Literal["plain", "primary", "quiet", "icon"]
+
+#: Milliseconds for which a copy button says that it copied.
+COPIED_MS = 1500
+
+
+def label(text: str = "", role: TextRole = "body", *, wrap: bool = False, selectable: bool = False) -> QLabel:
+    """A line or paragraph of plain text in one of the theme's roles."""
+    made = QLabel(text)
+    made.setTextFormat(Qt.TextFormat.PlainText)
+    made.setProperty("text_role", role)
+    made.setWordWrap(wrap)
+    if selectable:
+        made.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return made
+
+
+class Elided(QLabel):
+    """A line that ends in dots where its place is too narrow; the whole text is its tooltip."""
+
+    def __init__(self, role: TextRole) -> None:
+        super().__init__()
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setProperty("text_role", role)
+
+    @override
+    def setText(self, text: str) -> None:
+        """Qt: change the text."""
+        if text != self.text():
+            super().setText(text)
+            self.setToolTip(text)
+
+    @override
+    def minimumSizeHint(self) -> QSize:
+        """Qt: a few letters are enough."""
+        return QSize(min(24, super().minimumSizeHint().width()), super().minimumSizeHint().height())
+
+    @override
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Qt: draw what fits."""
+        painter = QPainter(self)
+        shown = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
+        role = self.foregroundRole()
+        area = self.contentsRect()
+        self.style().drawItemText(
+            painter, area, self.alignment(), self.palette(), self.isEnabled(), shown, role
+        )
+
+
+def button(text: str, kind: ButtonKind = "plain", *, hint: str = "") -> QPushButton:
+    """A push button; an icon button keeps its text as its accessible name."""
+    made = QPushButton("" if kind == "icon" else text)
+    made.setProperty("kind", kind)
+    made.setAccessibleName(text)
+    made.setToolTip(hint or (text if kind == "icon" else ""))
+    made.setCursor(Qt.CursorShape.PointingHandCursor)
+    made.setAutoDefault(False)
+    made.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves no ring behind
+    return made
+
+
+def column(spacing: int = GAP, margins: int = 0) -> QVBoxLayout:
+    """A vertical layout with the grid's distances."""
+    made = QVBoxLayout()
+    made.setSpacing(spacing)
+    made.setContentsMargins(margins, margins, margins, margins)
+    return made
+
+
+def row(spacing: int = GAP, margins: int = 0) -> QHBoxLayout:
+    """A horizontal layout with the grid's distances."""
+    made = QHBoxLayout()
+    made.setSpacing(spacing)
+    made.setContentsMargins(margins, margins, margins, margins)
+    return made
+
+
+def card(content: QLayout) -> QFrame:
+    """A raised surface around a layout."""
+    made = QFrame()
+    made.setProperty("card", True)
+    made.setLayout(content)
+    return made
+
+
+class Icon(QLabel):
+    """An icon that follows the theme; `token` names its colour. Decorative: silent for a screen reader."""
+
+    def __init__(self, look: Look, name: str, token: str = "muted", size: int = 20) -> None:
+        super().__init__()
+        self._look = look
+        self._name = name
+        self._token = token
+        self._size = size
+        self.setFixedSize(size, size)
+        look.changed.connect(self._draw)
+        self._draw()
+
+    def _draw(self) -> None:
+        self.setPixmap(self._look.pixmap(self._name, getattr(self._look.tokens, self._token), self._size))
+
+
+class Badge(QLabel):
+    """A job's state as a coloured pill."""
+
+    def __init__(self, look: Look) -> None:
+        super().__init__()
+        self._look = look
+        self._state = JobState.QUEUED
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        look.changed.connect(self._paint)
+
+    def show_state(self, state: JobState, word: str) -> None:
+        """Show a state by its word and its colours."""
+        self._state = state
+        self.setText(word)
+        self._paint()
+
+    def _paint(self) -> None:
+        text, background = state_colours(self._look.tokens, self._state)
+        self.setStyleSheet(
+            f"color: {text.name()}; background: {background.name()}; font-weight: 600;"
+            f" font-size: {self._look.sizes.font_small}px; border-radius: 10px; padding: 3px 10px;"
+        )
+
+
+class Command(QFrame):
+    """A command in a box, with a button that copies it."""
+
+    def __init__(self, look: Look, command: str, translate: Callable[[str], str]) -> None:
+        super().__init__()
+        self._look = look
+        self._command = command
+        self._copied = False
+        self.setProperty("inset", True)
+        line = row(GAP)
+        line.setContentsMargins(GAP_M, GAP_S, GAP_S, GAP_S)
+        text = Elided("command")
+        text.setText(command)
+        text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.copy_button = button(translate(N_("Copy the command")), "icon")
+        self.copy_button.setIconSize(QSize(16, 16))
+        self.copy_button.clicked.connect(self._copy)
+        line.addWidget(text, 1)
+        line.addWidget(self.copy_button)
+        self.setLayout(line)
+        look.changed.connect(self._draw)
+        self._draw()
+
+    def _copy(self) -> None:
+        QGuiApplication.clipboard().setText(self._command)
+        self._copied = True
+        self._draw()
+        QTimer.singleShot(COPIED_MS, self, self._settle)
+
+    def _settle(self) -> None:
+        self._copied = False
+        self._draw()
+
+    def _draw(self) -> None:
+        tokens = self._look.tokens
+        name, colour = ("check", tokens.success) if self._copied else ("copy", tokens.muted)
+        self.copy_button.setIcon(self._look.icon(name, colour))
+
+
+class EmptyState(QWidget):
+    """What a page says while it has nothing to show, with the next step."""
+
+    def __init__(
+        self, look: Look, icon: str, title: str, sentence: str, action: QWidget | None = None
+    ) -> None:
+        super().__init__()
+        lines = column(GAP_M)
+        lines.addStretch(2)
+        lines.addWidget(Icon(look, icon, "accent", 48), 0, Qt.AlignmentFlag.AlignHCenter)
+        lines.addSpacing(GAP)
+        for text in (label(title, "title"), label(sentence, "muted", wrap=True)):
+            text.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+            lines.addWidget(text)
+        if action is not None:
+            lines.addSpacing(GAP)
+            lines.addWidget(action)
+        lines.addStretch(3)
+        inner = QWidget()
+        inner.setFixedWidth(400)
+        inner.setLayout(lines)
+        centred = row(0, GAP_XL)
+        centred.addStretch(1)
+        centred.addWidget(inner)
+        centred.addStretch(1)
+        self.setLayout(centred)
+
+
+class Notice(QWidget):
+    """Something that went wrong, above a page: title, sentence, next step, and a button that puts it away."""
+
+    def __init__(self, look: Look, translate: Callable[[str], str]) -> None:
+        super().__init__()
+        self._look = look
+        self._title = label("", "heading")
+        self._text = label("", wrap=True, selectable=True)
+        self._close = button(translate(N_("Dismiss")), "icon")
+        self._close.clicked.connect(self.hide)
+        texts = column(GAP_S)
+        texts.addWidget(self._title)
+        texts.addWidget(self._text)
+        line = row(GAP_M)
+        line.setContentsMargins(GAP_L, GAP_M, GAP_M, GAP_M)
+        line.addWidget(Icon(look, "warning", "danger", 24), 0, Qt.AlignmentFlag.AlignTop)
+        line.addLayout(texts, 1)
+        line.addWidget(self._close, 0, Qt.AlignmentFlag.AlignTop)
+        frame = QFrame()
+        frame.setObjectName("notice")
+        frame.setLayout(line)
+        around = column(0)
+        around.setContentsMargins(GAP_L, GAP_L, GAP_L, 0)
+        around.addWidget(frame)
+        self.setLayout(around)
+        look.changed.connect(self._draw)
+        self._draw()
+        self.hide()
+
+    def tell(self, title: str, text: str) -> None:
+        """Show a title and its sentences."""
+        self._title.setText(title)
+        self._text.setText(text)
+        self.setAccessibleName(f"{title}. {text}")
+        self.show()
+
+    def _draw(self) -> None:
+        self._close.setIcon(self._look.icon("close", self._look.tokens.muted))
