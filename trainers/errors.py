@@ -72,6 +72,7 @@ class ErrorCode(StrEnum):
     OUTPUT_NOT_WRITABLE = "output_not_writable"
     LLAMA_CPP_FAILED = "llama_cpp_failed"
     NO_HELD_OUT_ROWS = "no_held_out_rows"
+    CERTIFICATE_FAILED = "certificate_failed"
 
 
 class AcademyError(Exception):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainers.errors import AcademyError, ErrorCode
+from trainers.evaluation import EvaluatedRow, Evaluation, TargetScore
 from trainers.events import Answered, Payload, Phase
 from trainers.exporting.gguf_subject import GgufSubject
 from trainers.exporting.parent import HeldOutRow, Parent
@@ -20,38 +21,13 @@ from trainers.exporting.record import find_exports
 from trainers.exporting.reference import TransformersModel
 from trainers.exporting.subject import Subject
 from trainers.exporting.watch import CancelledError, Watch
-from trainers.layout import Record, RunDir, write_record
+from trainers.layout import RunDir, write_record
 from trainers.llama_client import LlamaClient
 from trainers.recipe import EvaluateRecipe
 from trainers.rendering import Renderer
 
 #: Rows answered between two looks at the commands.
 CHUNK = 16
-
-
-class TargetScore(Record):
-    """How one target did. Rates are shares of the rows."""
-
-    rows: int
-    exact_match: float
-    end_of_turn_rate: float
-    seconds: float
-
-
-class EvaluatedRow(Record):
-    """One row and what each target answered."""
-
-    row: int
-    prompt: str
-    expected: str
-    answers: dict[str, str]
-
-
-class Evaluation(Record):
-    """`evaluation.json`."""
-
-    targets: dict[str, TargetScore]
-    rows: tuple[EvaluatedRow, ...]
 
 
 @dataclass(frozen=True)

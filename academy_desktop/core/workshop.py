@@ -40,13 +40,19 @@ class Workshop:
     doctor: Doctor
 
 
-def open_workshop(root: Path | None = None, offline: bool = False, models: Models | None = None) -> Workshop:
+def open_workshop(
+    root: Path | None = None,
+    offline: bool = False,
+    models: Models | None = None,
+    demo_model: DemoModel | None = None,
+) -> Workshop:
     """Open a data directory and build the core over it.
 
     Args:
         root: the data directory; by default the user's own.
         offline: never use the network.
         models: those of another data directory, for one that has none of its own.
+        demo_model: as `models`.
 
     Raises:
         AcademyError: as `DataDir.open`.
@@ -64,7 +70,7 @@ def open_workshop(root: Path | None = None, offline: bool = False, models: Model
         offline=offline,
         datasets=datasets,
         models=models,
-        demo_model=DemoModel(data, models, tasks, python, offline),
+        demo_model=demo_model or DemoModel(data, models, tasks, python, offline),
         recipes=Recipes(RESOURCES / "recipes", datasets, models),
         jobs=jobs,
         exports=Exports(jobs),

@@ -89,7 +89,7 @@ FILES: Final = {
     ErrorCode.FILE_NOT_ITS_FORMAT: ErrorText(
         N_("The file is not what its name says"),
         N_(
-            "[{path} is named like {expected}, but its content is not"
+            "[{path} should be {expected}, but its content is not"
             "|The file’s content does not fit its name]"
             "[; it looks like {found}][ (line {line})][: {detail}]."
         ),
@@ -97,16 +97,16 @@ FILES: Final = {
     ),
     ErrorCode.FORM_UNKNOWN: ErrorText(
         N_("No questions and answers found"),
-        N_(
-            "The rows[ of {path}] have fields that fit none of the known forms[: "
-            "{found}][; expected {expected}]."
-        ),
+        N_("The rows[ of {path}] have fields that fit none of the known forms[: {columns}][ ({detail})]."),
         N_("Say which column is which with --map, for example --map prompt=question --map answer=reply."),
     ),
     ErrorCode.MAPPING_INVALID: ErrorText(
         N_("The column mapping does not fit"),
-        N_("The mapping[ of “{key}”][ to “{value}”] does not work[: {detail}][. The columns are {found}]."),
-        N_("Map fields to columns that the file has[; perhaps “{nearest}” was meant]."),
+        N_(
+            "[{path} has no column “{column}” for the field|The mapping names an unknown field][ “{field}”]"
+            "[ “{key}”][: {detail}][. Known are: {known}]."
+        ),
+        N_("Map the known fields to columns that the file has, as in --map question=ask."),
     ),
     ErrorCode.NOTHING_LEFT: ErrorText(
         N_("No row is left"),
@@ -118,12 +118,15 @@ FILES: Final = {
     ),
     ErrorCode.DATASET_UNKNOWN: ErrorText(
         N_("There is no such dataset"),
-        N_("No dataset here is called[ “{dataset}”|so][. The nearest name is “{nearest}”]."),
-        N_("See all datasets with “academy data list”."),
+        N_("[{matches} datasets are|No dataset here is] called[ “{dataset}”|so][. Nearest: {near}]."),
+        N_("See all datasets with “academy data list”, and name one by its id."),
     ),
     ErrorCode.DATASET_DAMAGED: ErrorText(
         N_("The dataset is damaged"),
-        N_("The files of the dataset[ “{dataset}”][ at {path}] are not as they were imported[: {detail}]."),
+        N_(
+            "The files of the dataset[ “{dataset}”][ at {path}] are not as they were imported"
+            "[ (line {line})][: {detail}]."
+        ),
         N_("Import the dataset again from its source files."),
     ),
 }
@@ -139,8 +142,11 @@ MODELS: Final = {
     ),
     ErrorCode.MODEL_INCOMPLETE: ErrorText(
         N_("The model is not complete"),
-        N_("The model folder[ {path}] lacks something it needs[: {expected}][ ({detail})]."),
-        N_("Download the model again, with all of its files."),
+        N_(
+            "The model[ {path}] lacks something it needs[: {missing}][ ({detail})]"
+            "[: as {architecture} it can be run, but not trained]."
+        ),
+        N_("Download the model again, with all of its files and with weights in the safetensors format."),
     ),
     ErrorCode.MODEL_WITHOUT_TOKENIZER: ErrorText(
         N_("The model has no tokenizer"),
@@ -166,19 +172,23 @@ MODELS: Final = {
         N_("This kind of model cannot be exported here"),
         N_(
             "Models of the architecture[ {architecture}|of this model] cannot be "
-            "written as GGUF by this version."
+            "written as GGUF by this version[ ({detail})]."
         ),
         N_("Export the adapter or the merged model instead; both work for every model."),
     ),
 }
 
+#: For `recipe_invalid` with a problem of `text.recipes`, which enters as `said`, a sentence of its own.
+RECIPE_PROBLEM: Final = ErrorText(
+    N_("The recipe has a mistake"),
+    N_("[{path}: ][line {line}: ]{said}"),
+    N_("Mend the recipe. “academy recipe check” names every problem."),
+)
+
 RECIPES: Final = {
     ErrorCode.RECIPE_INVALID: ErrorText(
         N_("The recipe has a mistake"),
-        N_(
-            "[{path}: ][line {line}: ][“{key}” |One setting ]does not fit[: "
-            "{detail}][. It is {value}][; {bound}]."
-        ),
+        N_("[{path}: ][line {line}: ][“{key}” |One setting ]does not fit[: {detail}][. It is {value}]."),
         N_("Mend the recipe[: perhaps “{nearest}” was meant]. “academy recipe check” names every problem."),
     ),
     ErrorCode.RECIPE_UNREADABLE: ErrorText(
@@ -191,7 +201,7 @@ RECIPES: Final = {
 JOBS: Final = {
     ErrorCode.JOB_UNKNOWN: ErrorText(
         N_("There is no such job"),
-        N_("No job here has the id[ “{job}”|given][. The nearest one is “{nearest}”]."),
+        N_("No job here has the id[ “{job}”|given][ ({matches} ids begin so)]."),
         N_("See all jobs with “academy jobs list”."),
     ),
     ErrorCode.JOB_NOT_RESUMABLE: ErrorText(
@@ -234,12 +244,15 @@ JOBS: Final = {
     ),
     ErrorCode.NOTHING_SUPERVISED: ErrorText(
         N_("There is nothing to learn"),
-        N_("After rendering, no token of[ the {rows} rows| the rows] would be trained."),
+        N_(
+            "After rendering, no token of[ the {rows} rows| the rows] would be trained"
+            "[: they are cut at {max_length} tokens]."
+        ),
         N_("Raise training.max_seq_length, or look at the rows with “academy data audit”."),
     ),
     ErrorCode.NONFINITE_LOSS: ErrorText(
         N_("The training became unstable"),
-        N_("The loss was no longer a number[ at step {step}]; no update was made with it."),
+        N_("The[ {what}| loss] was no longer a number[ at step {step}]; no update was made with it."),
         N_("Lower training.learning_rate to a half or less, and resume or start again."),
     ),
     ErrorCode.OUT_OF_MEMORY: ErrorText(
@@ -252,7 +265,7 @@ JOBS: Final = {
     ),
     ErrorCode.CHECKPOINT_DAMAGED: ErrorText(
         N_("A checkpoint is damaged"),
-        N_("The checkpoint[ {path}] is not as it was written[: {detail}], so it was not used."),
+        N_("The checkpoint[ {path}] is not as it was written[: {file} differs], so it was not used."),
         N_("Resume the run: it goes on from the newest checkpoint that is whole."),
     ),
     ErrorCode.NO_CHECKPOINT: ErrorText(
@@ -290,12 +303,15 @@ EXPORTS: Final = {
     ),
     ErrorCode.QUANT_UNSUPPORTED: ErrorText(
         N_("This quantization cannot be made here"),
-        N_("[“{quant}” is not possible|The quantization is not possible][ as {format}][: {detail}]."),
-        N_("Choose f16 or q8_0, which always work."),
+        N_(
+            "[“{quant}” is not possible|The quantization is not possible]"
+            "[: it cannot hold the values of {tensor}][: {detail}]."
+        ),
+        N_("[Choose one of these: {known}|Choose f16 or q8_0]."),
     ),
     ErrorCode.EXPORT_UNKNOWN: ErrorText(
         N_("There is no such export"),
-        N_("[Job {job}|The job] has no export called[ “{export}”|so][. The nearest one is “{nearest}”]."),
+        N_("[Job {job}|The job] has no such export[: “{export}”][. There are: {known}]."),
         N_("Make it first with “academy export”."),
     ),
     ErrorCode.EXPORT_DAMAGED: ErrorText(
@@ -322,6 +338,11 @@ EXPORTS: Final = {
         N_("There are no held-out rows"),
         N_("The dataset[ “{dataset}”] has no rows that were kept back, so nothing can be compared."),
         N_("Import it again with --eval 0.1 and train on the new dataset."),
+    ),
+    ErrorCode.CERTIFICATE_FAILED: ErrorText(
+        N_("The export is not proven"),
+        N_("[{export} does|The export does] not behave like the model that was trained[: {detail}]."),
+        N_("Make the export again, or choose a finer quantization; do not use this one."),
     ),
 }
 

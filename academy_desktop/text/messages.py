@@ -7,18 +7,24 @@ for missing or surprising facts: a message about a failure must not fail.
 from __future__ import annotations
 
 import gettext
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from academy_desktop.text import words
-from academy_desktop.text.errors import ERRORS, UNKNOWN_CODE
+from academy_desktop.text.errors import ERRORS, RECIPE_PROBLEM, UNKNOWN_CODE
 from academy_desktop.text.formats import Formats
 from academy_desktop.text.marking import N_
+from academy_desktop.text.recipes import PROBLEMS
 from academy_desktop.text.templates import fill
 from trainers.errors import ErrorCode, Fact
 
 #: Facts that count or identify: never grouped into thousands.
 _BARE_NUMBERS = frozenset({"line", "found", "known", "exit_code", "port", "pid"})
+
+
+#: What breaks a line, steers a terminal, or cannot be written at all (half of a surrogate pair).
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,12 @@ class Messages:
 
     def describe(self, code: str, facts: Mapping[str, Fact] | None = None) -> Description:
         """Describe an error code with whatever facts there are; an unknown one gets an honest sentence."""
-        shown = self._shown(facts or {})
+        facts = facts or {}
+        if code == ErrorCode.RECIPE_INVALID and facts.get("problem"):
+            return self._recipe_problem(facts)
+        shown = self.shown(facts)
+        if code == ErrorCode.NOTHING_LEFT and (dropped := self._dropped(facts)):
+            shown["dropped"] = dropped
         try:
             text = ERRORS[ErrorCode(code)]
         except (KeyError, ValueError):
@@ -47,6 +58,31 @@ class Messages:
             shown["code"] = str(code)
         title, sentence, next_step = (self._filled(template, shown) for template in text)
         return Description(title, sentence, next_step)
+
+    def problem(self, code: str, facts: Mapping[str, Fact]) -> str:
+        """Describe one problem of a recipe file in a sentence, or two where it is an error code."""
+        key = f"{code}_{facts['side']}" if code == "out_of_range" and "side" in facts else code
+        if key in PROBLEMS:
+            return self._filled(PROBLEMS[key], self.shown(facts))
+        said = self.describe(code, facts)
+        return f"{said.sentence} {said.next_step}"
+
+    def _recipe_problem(self, facts: Mapping[str, Fact]) -> Description:
+        """A recipe that cannot be run, by its first problem; one with an error code has its next step."""
+        code = str(facts["problem"])
+        own = {name: value for name, value in facts.items() if name not in {"path", "line", "problem"}}
+        own["path"] = facts.get("place")
+        inner = self.describe(code, own) if code in set(ErrorCode) else None
+        said = inner.sentence if inner else self.problem(code, own)
+        shown = {**self.shown(facts), "said": said}
+        title, sentence, next_step = (self._filled(template, shown) for template in RECIPE_PROBLEM)
+        return Description(title, sentence, inner.next_step if inner else next_step)
+
+    def _dropped(self, facts: Mapping[str, Fact]) -> str:
+        """Why rows were dropped, the commonest reason first: `the answer is empty (2), no record (1)`."""
+        counts = {name: facts[name] for name in words.DROPS_BRIEF if isinstance(facts.get(name), int)}
+        order = sorted(counts, key=lambda name: -int(counts[name] or 0))
+        return ", ".join(f"{self._word(words.DROPS_BRIEF, name)} ({counts[name]})" for name in order)
 
     def bug(self, detail: str) -> Description:
         """Describe an unexpected exception: our own mistake, shown as one."""
@@ -90,7 +126,7 @@ class Messages:
     def warning(self, code: str, facts: Mapping[str, Fact] | None = None) -> str:
         """One sentence for a warning event."""
         if code in words.WARNINGS:
-            return self._filled(words.WARNINGS[code], self._shown(facts or {}))
+            return self._filled(words.WARNINGS[code], self.shown(facts or {}))
         said = self.describe(code, facts)
         return said.sentence
 
@@ -100,7 +136,7 @@ class Messages:
     def _filled(self, template: str, shown: Mapping[str, str]) -> str:
         return fill(self._gettext(template), shown)
 
-    def _shown(self, facts: Mapping[str, Fact]) -> dict[str, str]:
+    def shown(self, facts: Mapping[str, Fact]) -> dict[str, str]:
         """The facts in words; what is None or empty counts as missing."""
         return {name: self._fact(name, value) for name, value in facts.items() if value not in (None, "")}
 
@@ -108,9 +144,14 @@ class Messages:
         if isinstance(value, bool):
             return self._gettext(N_("yes")) if value else self._gettext(N_("no"))
         if not isinstance(value, int | float):
-            return str(value).rstrip(".")
+            return _on_one_line(str(value)).rstrip(".")
         if name.endswith("_bytes"):
             return self._formats.size(value)
         if name.endswith("_s") or name == "seconds":
             return self._formats.duration(value)
         return str(value) if name in _BARE_NUMBERS else self._formats.plain(value)
+
+
+def _on_one_line(text: str) -> str:
+    """A stranger's text, such as a path or a library's complaint, so that it can stand in a sentence."""
+    return _UNPRINTABLE.sub(" ", text).strip()

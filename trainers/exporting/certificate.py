@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from trainers.exporting.comparison import Measures
 from trainers.exporting.record import Export
 from trainers.exporting.thresholds import Bounds
 from trainers.layout import Record
 from trainers.recipe import N_
+
+if TYPE_CHECKING:
+    from trainers.exporting.comparison import Measures
 
 CheckId = Literal[
     "intact", "same_adapter", "loads", "end_token", "prompt_tokens", "top1_agreement", "mean_kl", "max_kl",

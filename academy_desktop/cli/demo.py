@@ -1,0 +1,140 @@
+"""`academy demo`: the whole way once, in a data directory of its own."""
+
+import time
+from typing import Annotated, Any
+
+import typer
+
+from academy_desktop.cli.exports import certificate_fields, certificate_lines, export_fields
+from academy_desktop.cli.following import Following
+from academy_desktop.cli.session import Session
+from academy_desktop.core.demo import STAGES, Demo, Outcome, StageName
+from academy_desktop.core.samples import DEFAULT_SEED
+from academy_desktop.core.workshop import RESOURCES, Workshop, open_workshop
+from trainers.errors import ErrorCode
+from trainers.events import AnyEvent
+
+
+def register(app: typer.Typer, session: Session) -> None:
+    """Add the command."""
+    _ = session.words.gettext
+
+    @app.command(help=_("Teach a small model an invented language, export it, and prove the export."))
+    def demo(
+        fast: Annotated[bool, typer.Option("--fast", help=_("Fewer passes: about four minutes."))] = False,
+        seed: Annotated[int, typer.Option(help=_("Draws other rows."))] = DEFAULT_SEED,
+    ) -> None:
+        workshop = _own_workshop(session)
+        audience = _Narrator(session)
+        begun = time.monotonic()
+        try:
+            outcome = Demo(workshop, RESOURCES / "samples", audience).run(seed, fast=fast)
+        finally:
+            audience.close()
+        _answer(session, workshop, outcome, time.monotonic() - begun)
+
+
+def _own_workshop(session: Session) -> Workshop:
+    """Open the demo's own data directory; the demo model is the one of the user's."""
+    own = session.workshop
+    return open_workshop(own.data.root / "demo", session.offline, own.models, own.demo_model)
+
+
+class _Narrator:
+    """Tells the stages on the screen."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        _ = session.words.gettext
+        self._titles: dict[StageName, str] = {
+            "model": _("The model"),
+            "dataset": _("The rows"),
+            "training": _("Training"),
+            "exporting": _("Exports"),
+            "proving": _("Proof"),
+            "scoring": _("Questions it has not seen"),
+        }
+        self._stage: StageName = STAGES[0]
+        self._shown: Following | None = None
+
+    def stage(self, name: StageName) -> None:
+        """A stage begins."""
+        self.close()
+        self._stage = name
+        place = f"[{STAGES.index(name) + 1}/{len(STAGES)}]"
+        self._session.screen.note(f"{place} {self._titles[name]}")
+
+    def told(self, done: int, total: int, detail: str) -> None:
+        """How far the stage is, where no job runs."""
+        self._following().progress(done, total, detail)
+
+    def job(self, job: str) -> None:
+        """A job was queued."""
+
+    def event(self, event: AnyEvent) -> None:
+        """The job said something."""
+        self._following().event(event)
+
+    def close(self) -> None:
+        """The stage is over, or all of it."""
+        if self._shown is not None:
+            self._shown.__exit__(None, None, None)
+            self._shown = None
+
+    def _following(self) -> Following:
+        if self._shown is None:
+            self._shown = Following(self._session.screen, self._session.words, self._titles[self._stage])
+            self._shown.__enter__()
+        return self._shown
+
+
+def _answer(session: Session, workshop: Workshop, outcome: Outcome, seconds: float) -> None:
+    fields = _fields(workshop, outcome, seconds)
+    if outcome.passed:
+        session.screen.answer(fields, _text(session, workshop, outcome, seconds))
+        return
+    if not session.screen.as_json:
+        session.screen.answer(fields, _text(session, workshop, outcome, seconds))
+    failed = [one for one in outcome.exports if one.certificate is None or not one.certificate.passed]
+    facts = {"export": ", ".join(one.export.name for one in failed)}
+    session.screen.failure(ErrorCode.CERTIFICATE_FAILED, facts, fields)
+    raise typer.Exit(1)
+
+
+def _fields(workshop: Workshop, outcome: Outcome, seconds: float) -> dict[str, Any]:
+    finished = {one.export.path.name: one for one in outcome.exports}
+    exports = []
+    for said in outcome.exported:
+        one = finished[said.path.rpartition("/")[2]]
+        exports.append(export_fields(one, said, one.export.path))
+    return {
+        "dataset": outcome.dataset.id,
+        "job": outcome.job,
+        "base_score": outcome.base_score,
+        "tuned_score": outcome.tuned_score,
+        "export_score": outcome.export_score,
+        "exports": exports,
+        "certificate": certificate_fields(outcome.exports),
+        "data_dir": str(workshop.data.root),
+        "seconds": seconds,
+    }
+
+
+def _text(session: Session, workshop: Workshop, outcome: Outcome, seconds: float) -> str:
+    _, formats = session.words.gettext, session.words.formats
+    lines = certificate_lines(session, outcome.exports)
+    lines.append(
+        _(
+            "Right answers to unseen requests: {base} before, {tuned} after, {export} from the Q8_0 file."
+        ).format(
+            base=formats.percent(outcome.base_score),
+            tuned=formats.percent(outcome.tuned_score),
+            export=formats.percent(outcome.export_score),
+        )
+    )
+    lines.append(
+        _("Done in {time}. Everything lies in {folder}.").format(
+            time=formats.duration(seconds), folder=workshop.data.root
+        )
+    )
+    return "\n".join(lines)

@@ -1,0 +1,35 @@
+"""The user's language, loaded once and handed to whoever speaks on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from gettext import NullTranslations
+from pathlib import Path
+
+from academy_desktop.text import catalogs
+from academy_desktop.text.findings import Findings
+from academy_desktop.text.formats import Formats
+from academy_desktop.text.messages import Messages
+
+
+@dataclass(frozen=True)
+class Words:
+    """Texts and formats of one language."""
+
+    gettext: Callable[[str], str]
+    formats: Formats
+    messages: Messages
+    findings: Findings
+
+    @classmethod
+    def load(cls, folder: Path) -> Words:
+        """Load the language that the environment asks for, if there is a catalog of it in `folder`."""
+        translations, formats = catalogs.load(folder)
+        return cls.of(translations, formats)
+
+    @classmethod
+    def of(cls, translations: NullTranslations, formats: Formats) -> Words:
+        """Build everything that speaks from one catalog."""
+        messages = Messages(translations, formats)
+        return cls(translations.gettext, formats, messages, Findings(translations, messages))
