@@ -143,7 +143,7 @@ def _register_xray(group: typer.Typer, session: Session) -> None:
     def preview_row(
         dataset: str,
         model: Annotated[str, model_option],
-        row: Annotated[int, typer.Option(min=0, help=_("Number of the row, from 0."))] = 0,
+        row: Annotated[int, typer.Option(min=1, help=_("Number of the row, from 1."))] = 1,
     ) -> None:
         wanted = next((one for one in _rows(session, dataset) if one.id == row), None)
         if wanted is None:

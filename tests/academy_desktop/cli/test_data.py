@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.academy_desktop.cli.conftest import Academy
+
+
+def test_an_import_counts_what_it_kept_and_why_not_the_rest(academy: Academy, rows_file: Path) -> None:
+    said = academy("data", "import", rows_file, "--name", "Capitals", "--eval", "0.25", "--json").json
+    assert said["format"] == "alpaca"
+    assert (said["rows_in"], said["rows_kept"]) == (14, 12)
+    assert said["dropped"] == {"duplicate": 1, "empty_answer": 1}
+    assert said["train_rows"] + said["eval_rows"] == 12
+    assert said["eval_rows"] == 3
+    assert len(said["sha256"]) == 64
+    assert said["seconds"] >= 0
+
+
+def test_an_import_for_people_says_the_same_in_words(academy: Academy, rows_file: Path) -> None:
+    said = academy("data", "import", rows_file, "--name", "Capitals")
+    assert said.code == 0
+    assert "1 dropped: The answer is empty" in said.out
+
+
+def test_a_mapping_names_the_columns(academy: Academy, tmp_path: Path) -> None:
+    file = tmp_path / "odd.csv"
+    file.write_text("frage,reply\nCapital of A?,A City\nCapital of B?,B City\n")
+    refused = academy("data", "import", file, "--name", "odd", "--json")
+    assert refused.json["error"]["code"] == "form_unknown"
+    said = academy(
+        "data",
+        "import",
+        file,
+        "--name",
+        "odd",
+        "--map",
+        "prompt=frage",
+        "--map",
+        "completion=reply",
+        "--json",
+    )
+    assert said.json["rows_kept"] == 2
+    wrong = academy("data", "import", file, "--name", "odd", "--map", "prompt", "--json")
+    assert wrong.json["error"]["code"] == "mapping_invalid"
+
+
+def test_an_unknown_format_is_wrong_usage(academy: Academy, rows_file: Path) -> None:
+    said = academy("data", "import", rows_file, "--name", "x", "--format", "sharegtp")
+    assert said.code == 2
+
+
+def test_list_and_show_name_what_is_there(academy: Academy, rows_file: Path) -> None:
+    assert academy("data", "list", "--json").json == {"datasets": []}
+    made = academy("data", "import", rows_file, "--name", "Capitals", "--json").json["dataset"]
+    assert [one["dataset"] for one in academy("data", "list", "--json").json["datasets"]] == [made]
+    assert academy("data", "show", "capitals", "--json").json["dataset"] == made
+    assert academy("data", "show", "kapitals", "--json").json["error"]["code"] == "dataset_unknown"
+
+
+def test_preview_marks_what_is_trained(academy: Academy, rows_file: Path, tiny_model: Path) -> None:
+    academy("data", "import", rows_file, "--name", "Capitals")
+    shown = academy("data", "preview", "Capitals", "--model", tiny_model, "--row", "3", "--json").json
+    trained = [shown["text"][span["start"] : span["end"]] for span in shown["spans"] if span["trained"]]
+    assert trained == ["C City<|im_end|>"]
+    assert "".join(shown["text"][span["start"] : span["end"]] for span in shown["spans"]) == shown["text"]
+
+
+def test_preview_needs_no_more_than_a_tokenizer(
+    academy: Academy, rows_file: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "tokenizer only"
+    folder.mkdir()
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (folder / name).write_bytes((tiny_model / name).read_bytes())
+    academy("data", "import", rows_file, "--name", "Capitals")
+    assert academy("data", "preview", "Capitals", "--model", folder, "--json").code == 0
+
+
+def test_audit_goes_over_all_rows(academy: Academy, tmp_path: Path, tiny_model: Path) -> None:
+    file = tmp_path / "long.jsonl"
+    rows = [
+        {"instruction": "Say it", "output": "yes"},
+        {"instruction": "Say " + "much " * 400, "output": "no"},
+    ]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    academy("data", "import", file, "--name", "long")
+    said = academy("data", "audit", "long", "--model", tiny_model, "--max-length", "256", "--json").json
+    assert (said["rows"], said["truncated"], said["zero_label"]) == (2, 1, 1)
+    assert {problem["code"] for problem in said["problems"]} == {"answer_truncated", "nothing_supervised"}
+    assert {problem["row"] for problem in said["problems"]} == {2}
+    assert said["supervised_tokens"] > 0
+
+
+def test_stats_count_the_tokens_that_training_would_see(
+    academy: Academy, rows_file: Path, tiny_model: Path
+) -> None:
+    academy("data", "import", rows_file, "--name", "Capitals")
+    said = academy("data", "stats", "Capitals", "--model", tiny_model, "--json").json
+    assert said["count"] == 12
+    tokens = said["tokens"]
+    assert 0 < tokens["p50"] <= tokens["p95"] <= tokens["max"]
+    assert sum(tokens["histogram"].values()) == 12
