@@ -92,7 +92,8 @@ class Doctor:
         try:
             return self._findings(self._tasks.run("trial-steps", {}))
         except AcademyError as error:
-            return self._findings({"failure": str(error.facts.get("detail", error.code))})
+            detail = error.facts.get("detail") or error.code.replace("_", " ")
+            return self._findings({"failure": str(detail)})
 
     def _findings(self, trials: dict[str, object] | None) -> Findings:
         gpus = nvidia_gpus()

@@ -7,6 +7,7 @@ alone.
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,10 @@ _BOUNDS = {
     "less_than": "lt",
     "less_than_equal": "le",
 }
+
+
+#: Longest value that a problem repeats.
+_SHOWN_CHARACTERS = 80
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,11 @@ class Recipes:
         if preset not in self.presets():
             near = difflib.get_close_matches(preset, self.presets(), n=1)
             raise AcademyError(
-                ErrorCode.RECIPE_INVALID, key="preset", value=preset, nearest=near[0] if near else None
+                ErrorCode.RECIPE_INVALID,
+                key="preset",
+                value=preset,
+                detail=f"there are {', '.join(self.presets())}",
+                nearest=near[0] if near else None,
             )
         values = YAML(typ="safe", pure=True).load((self._presets / f"{preset}.yaml").read_text("utf-8"))
         manifest = self._datasets.get(dataset)
@@ -94,54 +103,35 @@ class Recipes:
         Raises:
             AcademyError: `file_not_found`, `recipe_unreadable` when it is no text file.
         """
-        problems, recipe = self._validate(path)
-        if recipe is not None:
-            problems += self._places(recipe, _load_yaml(_read_text(path)))
-        return tuple(problems)
+        return tuple(self._examine(path)[0])
 
     def read(self, path: Path) -> TrainRecipe:
         """Read a recipe that is to be run.
 
         Raises:
-            AcademyError: `recipe_invalid` with the first problem's facts; as `check`.
+            AcademyError: `recipe_invalid` with the first problem's facts (its `path`, where it has one, as
+                `place`); as `check`.
         """
-        problems, recipe = self._validate(path)
-        if recipe is not None:
-            problems += self._places(recipe, _load_yaml(_read_text(path)))
-        if problems or recipe is None:
-            first = problems[0]
-            raise AcademyError(
-                ErrorCode.RECIPE_INVALID,
-                path=str(path),
-                line=first.line,
-                key=first.path,
-                problem=first.code,
-                problems=len(problems),
-                **first.facts,
-            )
+        problems, recipe = self._examine(path)
+        if recipe is None or problems:
+            raise _as_error(path, problems)
         return recipe
 
-    def _validate(self, path: Path) -> tuple[list[Problem], TrainRecipe | None]:
+    def _examine(self, path: Path) -> tuple[list[Problem], TrainRecipe | None]:
+        """Check first the form, then that paths lie where they may and hold what the recipe says."""
         try:
             document = _load_yaml(_read_text(path))
         except MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
             return [Problem("", line, "not_yaml", {"detail": error.problem or ""})], None
         except YAMLError as error:
-            return [Problem("", 1, "not_yaml", {"detail": str(error)})], None
-        if not isinstance(document, Mapping):
-            return [Problem("", 1, "not_yaml", {"detail": "no keys"})], None
+            return [Problem("", 1, "not_yaml", {"detail": str(error).splitlines()[0]})], None
         try:
-            return [], TrainRecipe.model_validate(_plain(document))
+            recipe = TrainRecipe.model_validate(_plain(document))
         except ValidationError as error:
-            return [_problem(detail, document) for detail in error.errors()], None
-
-    def _places(self, recipe: TrainRecipe, document: Any) -> list[Problem]:  # noqa: ANN401 - ruamel's own map
-        """Check that the paths lie where they may and hold what the recipe says."""
-        return [
-            *self._model_problems(recipe, document),
-            *self._dataset_problems(recipe, document),
-        ]
+            return _problems(error, document), None
+        found = [*self._model_problems(recipe, document), *self._dataset_problems(recipe, document)]
+        return found, recipe
 
     def _model_problems(self, recipe: TrainRecipe, document: Any) -> Iterator[Problem]:  # noqa: ANN401
         line = _line(document, ("model", "path"))
@@ -167,7 +157,7 @@ class Recipes:
             yield Problem("dataset.id", line, error.code, dict(error.facts))
             return
         folder = self._datasets.folder(recipe.dataset.id)
-        if Path(recipe.dataset.path).resolve() != folder.resolve():
+        if not _same_place(Path(recipe.dataset.path), folder):
             where = _line(document, ("dataset", "path"))
             yield Problem(
                 "dataset.path", where, "path_outside", {"value": recipe.dataset.path, "expected": str(folder)}
@@ -193,28 +183,86 @@ def _read_text(path: Path) -> str:
         return path.read_text("utf-8")
     except FileNotFoundError as error:
         raise AcademyError(ErrorCode.FILE_NOT_FOUND, path=str(path)) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise AcademyError(ErrorCode.RECIPE_UNREADABLE, path=str(path), detail=str(error)) from error
+    except UnicodeDecodeError as error:
+        detail = "it is not UTF-8 text"
+        raise AcademyError(ErrorCode.RECIPE_UNREADABLE, path=str(path), detail=detail) from error
+    except OSError as error:
+        detail = error.strerror or str(error)
+        raise AcademyError(ErrorCode.RECIPE_UNREADABLE, path=str(path), detail=detail) from error
 
 
-def _load_yaml(text: str) -> Any:  # noqa: ANN401 - a YAML document may be anything
-    return YAML(typ="rt", pure=True).load(text)
+def _load_yaml(text: str) -> Any:  # noqa: ANN401 - ruamel's own map
+    """Read a document that has keys.
+
+    Raises:
+        YAMLError: it is none.
+    """
+    try:
+        document = YAML(typ="rt", pure=True).load(text)
+    except YAMLError:
+        raise
+    except RecursionError as error:
+        raise YAMLError("it is nested too deeply") from error
+    except Exception as error:  # ruamel's constructors let through whatever a strange value raises
+        raise YAMLError(str(error) or type(error).__name__) from error
+    if not isinstance(document, Mapping):
+        raise YAMLError("the file has no keys")
+    return document
 
 
-def _plain(document: Any) -> Any:  # noqa: ANN401
-    """Return ruamel's round-trip values as plain ones."""
+def _plain(document: Any, known: dict[int, Any] | None = None) -> Any:  # noqa: ANN401
+    """Return ruamel's round-trip values as plain ones; what is shared by aliases stays shared."""
+    known = {} if known is None else known
+    if id(document) in known:
+        return known[id(document)]
     if isinstance(document, Mapping):
-        return {str(key): _plain(value) for key, value in document.items()}
+        section: dict[str, Any] = {}
+        known[id(document)] = section
+        section.update({str(key): _plain(value, known) for key, value in document.items()})
+        return section
     if isinstance(document, list):
-        return [_plain(value) for value in document]
+        items: list[Any] = []
+        known[id(document)] = items
+        items.extend(_plain(value, known) for value in document)
+        return items
     for kind in (bool, int, float, str):
         if isinstance(document, kind):
             return kind(document)
     return document
 
 
+def _same_place(one: Path, other: Path) -> bool:
+    try:
+        return one.resolve() == other.resolve()
+    except (OSError, ValueError):  # longer than the system allows, or no path at all
+        return False
+
+
+def _as_error(path: Path, problems: Sequence[Problem]) -> AcademyError:
+    first = problems[0]
+    facts: dict[str, Fact] = {
+        **first.facts,
+        "place": first.facts.get("path"),
+        "path": str(path),
+        "line": first.line,
+        "key": first.path,
+        "problem": first.code,
+        "problems": len(problems),
+    }
+    return AcademyError(ErrorCode.RECIPE_INVALID, **facts)
+
+
+def _problems(error: ValidationError, document: Any) -> list[Problem]:  # noqa: ANN401
+    """Return one problem per key and kind: each form that a value may have complains for itself."""
+    found: dict[tuple[str, str], Problem] = {}
+    for detail in error.errors():
+        problem = _problem(detail, document)
+        found.setdefault((problem.path, problem.code), problem)
+    return list(found.values())
+
+
 def _problem(detail: ErrorDetails, document: Any) -> Problem:  # noqa: ANN401
-    where = detail["loc"]
+    where, help_text = _declared(detail["loc"])
     path = ".".join(str(part) for part in where)
     line = _line(document, where)
     kind = detail["type"]
@@ -229,19 +277,45 @@ def _problem(detail: ErrorDetails, document: Any) -> Problem:  # noqa: ANN401
             path,
             line,
             "out_of_range",
-            {"key": path, "value": detail["input"], "bound": bound, "side": _BOUNDS[kind]},
+            {"key": path, "value": _shown(detail["input"]), "bound": bound, "side": _BOUNDS[kind]},
         )
     if kind == "value_error":
-        return Problem(path, line, "contradiction", {"detail": str(detail["ctx"]["error"])})
-    value = detail["input"]
-    shown = value if isinstance(value, str | int | float | bool) else type(value).__name__
-    expected = detail.get("ctx", {}).get("expected")
-    return Problem(
-        path,
-        line,
-        "wrong_value",
-        {"key": path, "value": shown, "expected": expected, "detail": detail["msg"]},
-    )
+        said = str(detail["ctx"]["error"])
+        key, _, _ = said.partition(":")
+        return Problem(key, _line(document, key.split(".")), "contradiction", {"detail": said})
+    expected = None if help_text else detail.get("ctx", {}).get("expected")
+    facts: dict[str, Fact] = {
+        "key": path,
+        "value": _shown(detail["input"]),
+        "expected": expected,
+        "detail": help_text or detail["msg"],
+    }
+    return Problem(path, line, "wrong_value", facts)
+
+
+def _declared(where: Sequence[int | str]) -> tuple[Sequence[int | str], str]:
+    """Part a place into its key and, where it goes on inside a value, the help of that key."""
+    model: type[BaseModel] = TrainRecipe
+    for depth, part in enumerate(where, 1):
+        declared = model.model_fields.get(str(part))
+        if declared is None:
+            break
+        if not (isinstance(declared.annotation, type) and issubclass(declared.annotation, BaseModel)):
+            return where[:depth], (declared.description or "") if depth < len(where) else ""
+        model = declared.annotation
+    return where, ""
+
+
+def _shown(value: object) -> Fact:
+    """A value as a fact: what is no single value is named by its kind, a long text is cut."""
+    if isinstance(value, str):
+        return value if len(value) <= _SHOWN_CHARACTERS else f"{value[:_SHOWN_CHARACTERS]}…"
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # JSON has no such number
+    if isinstance(value, int | float):
+        return value
+    named = {"dict": "a section", "list": "a list", "NoneType": "nothing"}
+    return named.get(type(value).__name__, type(value).__name__)
 
 
 def _keys(where: Sequence[int | str]) -> list[str]:
@@ -259,7 +333,8 @@ def _line(document: Any, where: Sequence[int | str]) -> int:  # noqa: ANN401
     """Return the line (from 1) of the deepest key of `where` that stands in the document."""
     line = 1
     for part in where:
-        if not isinstance(document, CommentedMap) or part not in document:
+        # What an alias merges in stands in the map, but not at a line of it.
+        if not isinstance(document, CommentedMap) or part not in (document.lc.data or {}):
             break
         line = document.lc.key(part)[0] + 1
         document = document[part]

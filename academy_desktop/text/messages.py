@@ -80,9 +80,10 @@ class Messages:
 
     def _dropped(self, facts: Mapping[str, Fact]) -> str:
         """Why rows were dropped, the commonest reason first: `the answer is empty (2), no record (1)`."""
-        counts = {name: facts[name] for name in words.DROPS_BRIEF if isinstance(facts.get(name), int)}
-        order = sorted(counts, key=lambda name: -int(counts[name] or 0))
-        return ", ".join(f"{self._word(words.DROPS_BRIEF, name)} ({counts[name]})" for name in order)
+        counts = {name: count for name in words.DROPS_BRIEF if isinstance(count := facts.get(name), int)}
+        order = sorted(counts, key=lambda name: -counts[name])
+        shown = self._formats.integer
+        return ", ".join(f"{self._word(words.DROPS_BRIEF, name)} ({shown(counts[name])})" for name in order)
 
     def bug(self, detail: str) -> Description:
         """Describe an unexpected exception: our own mistake, shown as one."""

@@ -84,9 +84,23 @@ DROPS: Final = {
     "wrong_type": N_("A field holds something other than text."),
     "empty_prompt": N_("The question is empty."),
     "empty_answer": N_("The answer is empty, so there is nothing to learn."),
+    "too_short": N_("The question or the answer is shorter than the profile asks for."),
     "duplicate": N_("The same row was there before."),
     "bad_roles": N_("The speakers of the conversation are missing or in an order that cannot be trained."),
     "unparsable": N_("The line could not be read."),
+}
+
+#: The same in a few words, to be counted in a list.
+DROPS_BRIEF: Final = {
+    "not_an_object": N_("no record"),
+    "missing_field": N_("a field is missing"),
+    "wrong_type": N_("a field is not text"),
+    "empty_prompt": N_("the question is empty"),
+    "empty_answer": N_("the answer is empty"),
+    "too_short": N_("too short"),
+    "duplicate": N_("there before"),
+    "bad_roles": N_("the order of the speakers"),
+    "unparsable": N_("not readable"),
 }
 
 #: Code of a warning event → one sentence; a code of `ErrorCode` is described there.

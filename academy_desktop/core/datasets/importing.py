@@ -152,7 +152,7 @@ class Importer:
         form = self._options.form if first is None else first.form
         detection = detect(sample, str(path), form, self._options.mapping)
         if first is not None and detection.confidence == 0.0 < first.confidence:
-            detail = f"the first file is {first.form}"
+            detail = f"the first file has {', '.join(first.mapping.values())}"
             raise AcademyError(
                 ErrorCode.FORM_UNKNOWN, path=str(path), columns=_columns(sample), detail=detail
             )
@@ -227,7 +227,8 @@ def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
 
 
 def _write_row(stream: IO[bytes], row: Mapping[str, Any]) -> None:
-    stream.write(to_json(row) + b"\n")
+    # A dropped row may hold what JSON has no number for: it is shown as text.
+    stream.write(to_json(row, inf_nan_mode="strings") + b"\n")
 
 
 def _shown(record: Record) -> object:

@@ -113,10 +113,10 @@ class Library:
             return same_name[0]
         if same_name:
             near = ", ".join(manifest.id for manifest in same_name)
-        else:
-            known = [*names, *(manifest.name for manifest in datasets)]
-            near = next(iter(difflib.get_close_matches(key, known, n=1)), None) or ""
-        raise AcademyError(ErrorCode.DATASET_UNKNOWN, dataset=key, near=near or None)
+            raise AcademyError(ErrorCode.DATASET_UNKNOWN, dataset=key, near=near, matches=len(same_name))
+        known = [*names, *(manifest.name for manifest in datasets)]
+        nearest = next(iter(difflib.get_close_matches(key, known, n=1)), None)
+        raise AcademyError(ErrorCode.DATASET_UNKNOWN, dataset=key, near=nearest)
 
     def folder(self, key: str) -> Path:
         """The folder of a dataset; raises as `get`."""

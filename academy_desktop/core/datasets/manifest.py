@@ -65,7 +65,13 @@ def read_manifest(folder: Path) -> DatasetManifest:
         raw: Any = json.loads(path.read_text("utf-8"))
         version = raw.get("v") if isinstance(raw, dict) else None
         if isinstance(version, int) and version > PROTOCOL_VERSION:
-            raise AcademyError(ErrorCode.PROTOCOL_NEWER, path=str(path), version=version)
-        return DatasetManifest.model_validate(raw)
+            raise AcademyError(
+                ErrorCode.PROTOCOL_NEWER, path=str(path), found=version, known=PROTOCOL_VERSION
+            )
+        manifest = DatasetManifest.model_validate(raw)
     except (OSError, ValueError, RecursionError, ValidationError) as error:
         raise AcademyError(ErrorCode.DATASET_DAMAGED, dataset=folder.name, path=str(path)) from error
+    if manifest.id != folder.name:  # its rows are looked for under its id
+        detail = f"it calls itself {manifest.id}"
+        raise AcademyError(ErrorCode.DATASET_DAMAGED, dataset=folder.name, path=str(path), detail=detail)
+    return manifest

@@ -74,6 +74,8 @@ class DemoModel:
             )
             made.rename(self._models.demo_path)
         except OSError as error:
+            if self.is_here:
+                return  # another process was first
             if error.errno == errno.ENOSPC:
                 raise AcademyError(
                     ErrorCode.DISK_FULL, path=str(work), needed_bytes=NEEDED_BYTES, free_bytes=0

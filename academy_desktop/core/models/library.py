@@ -55,9 +55,9 @@ class Models:
         for path, identity, name, source in places:
             if key in {identity, name, str(path)}:
                 return inspect(path, identity, name, source)
-        path = Path(key).expanduser()
-        if (os.sep in key or path.is_dir()) and path.exists():
-            return inspect(path.resolve(), model_id(path), path.name, "folder")
+        resolved = _existing(key)
+        if resolved is not None:
+            return inspect(resolved, model_id(resolved), resolved.name, "folder")
         near = difflib.get_close_matches(key, [identity for _, identity, _, _ in places], n=1)
         raise AcademyError(ErrorCode.MODEL_UNKNOWN, model=key, nearest=near[0] if near else None)
 
@@ -77,9 +77,10 @@ class Models:
 
     def _registered(self) -> tuple[str, ...]:
         try:
-            return tuple(json.loads(self._registry.read_text("utf-8"))["paths"])
-        except (OSError, ValueError, KeyError):
+            paths = json.loads(self._registry.read_text("utf-8"))["paths"]
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return ()
+        return tuple(path for path in paths if isinstance(path, str)) if isinstance(paths, list) else ()
 
     def _places(self) -> Iterator[tuple[Path, str, str, str]]:
         """Yield (path, id, name, source) of everything that may be a model."""
@@ -98,18 +99,28 @@ class Models:
             snapshots = repository / "snapshots"
             try:
                 snapshot = snapshots / reference.read_text("utf-8").strip()
-            except OSError:
+            except (OSError, ValueError):
                 continue
             if snapshot.is_dir():
                 yield snapshot, slug(name), name, "huggingface"
 
 
+def _existing(key: str) -> Path | None:
+    """Return the folder or file at a path, in full; a bare word names a folder at most."""
+    try:
+        path = Path(key).expanduser()
+        if key and (path.is_dir() or (os.sep in key and path.exists())):
+            return path.resolve()
+    except (OSError, RuntimeError):  # longer than the system allows; the home of nobody
+        return None
+    return None
+
+
 def _hub_cache() -> Path:
     """Return the cache's folder by the library's own rules (huggingface_hub.constants)."""
     if explicit := os.environ.get("HF_HUB_CACHE"):
-        return Path(explicit)
+        return Path(explicit).expanduser()
     home = os.environ.get("HF_HOME")
-    base = (
-        Path(home) if home else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "huggingface"
-    )
-    return base / "hub"
+    if home:
+        return Path(home).expanduser() / "hub"
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "huggingface" / "hub"
