@@ -28,6 +28,8 @@ TIMEOUT_S = 1800.0
 #: Wait for the child to end by itself once its stdin is closed.
 END_TIMEOUT_S = 10.0
 _DETAIL_CHARACTERS = 300
+#: What llama.cpp and the C++ library write before they give up.
+_SIGNS = ("error", "Error", "GGML_ASSERT", "what():")
 
 
 class LlamaClient:
@@ -147,9 +149,10 @@ class LlamaClient:
     def _words(self) -> str:
         self._stderr.seek(0)
         lines = self._stderr.read().decode("utf-8", "replace").split("\n")
-        said = [line.strip() for line in lines if line.strip()]
+        # The file's own metadata is printed too: a template may well speak of errors.
+        said = [line.strip() for line in lines if line.strip() and "- kv " not in line]
         # An abort prints a stack trace after the one line that says why.
-        reasons = [line for line in said if "error" in line.lower() or "GGML_ASSERT" in line]
+        reasons = [line for line in said if any(sign in line for sign in _SIGNS)]
         return (reasons or said or [""])[0][:_DETAIL_CHARACTERS]
 
     def _end(self) -> None:

@@ -133,7 +133,8 @@ class LlamaModel:
             for row, talk in enumerate(going):
                 talk.position += 1
                 talk.next_id = int(self._scores(context, row).argmax())
-        return [(talk.ids, self._ends(talk)) for talk in talks]
+        # The end token counts: what fills the limit was cut, as in transformers.
+        return [(talk.ids, len(talk.ids) < limit and self._ends(talk)) for talk in talks]
 
     def _begin(self, context: Pointer, sequence: int, prompt: Sequence[int]) -> Conversation:
         last = len(prompt) - 1
@@ -145,7 +146,7 @@ class LlamaModel:
 
     def _fresh_context(self, tokens: int, sequences: int) -> Pointer:
         """Return an empty context with room for `tokens` in each of `sequences`."""
-        needed = tokens * sequences
+        needed = max(tokens * sequences, SEQUENCES)  # llama.cpp aborts with less than one for each sequence
         if self._context is None or self._context_tokens < needed:
             self._context = self._open_context(needed)
             self._context_tokens = needed

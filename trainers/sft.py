@@ -10,6 +10,8 @@ import shutil
 import statistics
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -56,17 +58,18 @@ def run_train(recipe: TrainRecipe, session: Session) -> Ended:
         session.emit(skipped)
     session.phase("loading")
     plan = Plan(recipe, choice, train.examples, steps, search.step, search.found)
-    engine = _engine(plan, run.path / f".scratch-{os.getpid()}")
-    session.emit(_started(recipe, choice, plan, train, held_out, engine))
-    if session.attempt > 1:
-        session.emit(
-            Resumed(
-                from_step=search.step,
-                checkpoint=f"checkpoints/step-{search.step}" if search.found else None,
-                exact=True,
+    with _scratch(run.path) as scratch:
+        engine = _engine(plan, scratch)
+        session.emit(_started(recipe, choice, plan, train, held_out, engine))
+        if session.attempt > 1:
+            session.emit(
+                Resumed(
+                    from_step=search.step,
+                    checkpoint=f"checkpoints/step-{search.step}" if search.found else None,
+                    exact=True,
+                )
             )
-        )
-    return _Run(recipe, session, plan, engine, held_out.examples).go()
+        return _Run(recipe, session, plan, engine, held_out.examples).go()
 
 
 class _Run:
@@ -210,6 +213,18 @@ def _render(recipe: TrainRecipe, session: Session) -> tuple[Rendered, Rendered]:
     if train.unsupervised:
         session.emit(Warned(code="rows_unsupervised", facts={"rows": train.unsupervised}))
     return train, held_out
+
+
+@contextmanager
+def _scratch(run_dir: Path) -> Iterator[Path]:
+    """Give the path of a folder that is gone afterwards, and remove what killed attempts left behind."""
+    for leftover in (*run_dir.glob(".scratch-*"), *run_dir.glob(".adapter.*.tmp")):
+        shutil.rmtree(leftover, ignore_errors=True)
+    scratch = run_dir / f".scratch-{os.getpid()}"
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _engine(plan: Plan, scratch: Path) -> Engine:

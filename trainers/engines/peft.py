@@ -40,6 +40,7 @@ from trl import SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from trainers.device import Choice
+from trainers.disk import system_errors
 from trainers.engines.protocol import NonfiniteError, Plan, StepReport
 from trainers.engines.training_state import load_state, restore_random, save_state
 from trainers.errors import AcademyError, ErrorCode
@@ -129,11 +130,13 @@ class PeftEngine:
     def save_checkpoint(self, folder: Path) -> None:
         """Write the adapter and everything that an exact resume needs."""
         self.save_adapter(folder)
-        save_state(folder, self._optimizer, self._scheduler, self._step)
+        with system_errors():
+            save_state(folder, self._optimizer, self._scheduler, self._step)
 
     def save_adapter(self, folder: Path) -> None:
         """Write `adapter_model.safetensors` and `adapter_config.json`."""
-        self._model.save_pretrained(str(folder), safe_serialization=True)
+        with system_errors():
+            self._model.save_pretrained(str(folder), safe_serialization=True)
         (folder / "README.md").unlink(missing_ok=True)  # PEFT's blank model card says nothing true
 
     def _report(self, after_step: Callable[[StepReport], bool]) -> Callable[[StepReport], bool]:
@@ -154,6 +157,8 @@ class _Loop(SFTTrainer):
         **trl: Any,
     ) -> None:
         super().__init__(**trl)
+        # Families whose forward takes no loss arguments would get the mean of their batches' means.
+        self.model_accepts_loss_kwargs = True
         self._rows: Dataset = trl["train_dataset"]
         self._checkpoint = plan.checkpoint
         self._first_step = plan.first_step
@@ -305,6 +310,7 @@ def _adapted_model(recipe: TrainRecipe, choice: Choice) -> PeftModel:
         base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=choice.device == "cuda")
     elif choice.device == "cuda":
         base.enable_input_require_grads()
+    _refuse_unknown_layers(base, recipe)
     lora = recipe.lora
     try:
         model = get_peft_model(
@@ -322,6 +328,16 @@ def _adapted_model(recipe: TrainRecipe, choice: Choice) -> PeftModel:
         raise AcademyError(ErrorCode.ADAPTER_UNSUPPORTED, detail=str(error), model=recipe.model.id) from error
     assert isinstance(model, PeftModel)
     return model
+
+
+def _refuse_unknown_layers(base: torch.nn.Module, recipe: TrainRecipe) -> None:
+    """Refuse a layer that the user named and the model does not have: PEFT leaves it out in silence."""
+    if recipe.lora.target_modules == "all-linear":
+        return
+    known = [name for name, _ in base.named_modules()]
+    for layer in recipe.lora.layers():
+        if not any(name == layer or name.endswith(f".{layer}") for name in known):
+            raise AcademyError(ErrorCode.ADAPTER_UNSUPPORTED, detail=layer, model=recipe.model.id)
 
 
 def _config(recipe: TrainRecipe, choice: Choice, scratch: Path) -> SFTConfig:

@@ -38,11 +38,14 @@ MEANINGS: dict[CheckId, str] = {
 
 
 class Check(Record):
-    """One figure and its bound; for `intact`, `same_adapter`, `loads` and `end_token` 1 is yes, 0 no."""
+    """One figure and its bound; for `intact`, `same_adapter`, `loads` and `end_token` 1 is yes, 0 no.
+
+    `value` is null when it is no finite number, which JSON has no word for.
+    """
 
     id: CheckId
     passed: bool
-    value: float
+    value: float | None
     bound: float
     meaning: str
     detail: str = ""
@@ -58,7 +61,7 @@ class CertifiedExport(Record):
 
 
 class Certificate(Record):
-    """`<name>.certificate.json`. Figures are null when the export could not be asked."""
+    """`<name>.certificate.json`. Figures are null when there are none, or none that is finite."""
 
     created_at: float
     export: CertifiedExport
@@ -113,14 +116,14 @@ def certificate(
     return verdict if measures is None else verdict.model_copy(update=_figures(measures))
 
 
-def _figures(measures: Measures) -> dict[str, float | bool]:
+def _figures(measures: Measures) -> dict[str, float | bool | None]:
     return {
         "tokens_equal": measures.equal_prompts == measures.rows,
         "top1_agreement": measures.top1_agreement,
-        "mean_kl": measures.mean_kl,
-        "max_kl": measures.max_kl,
-        "perplexity": measures.perplexity,
-        "reference_perplexity": measures.reference_perplexity,
+        "mean_kl": _finite(measures.mean_kl),
+        "max_kl": _finite(measures.max_kl),
+        "perplexity": _finite(measures.perplexity),
+        "reference_perplexity": _finite(measures.reference_perplexity),
         "eos_rate": measures.eos_rate,
         "reference_eos_rate": measures.reference_eos_rate,
         "greedy_equal": measures.greedy_equal,
@@ -133,4 +136,9 @@ def _at_least(check: CheckId, value: float, bound: float) -> Check:
 
 def _at_most(check: CheckId, value: float, bound: float) -> Check:
     # Not `value > bound`: a NaN must fail.
-    return Check(id=check, passed=value <= bound, value=value, bound=bound, meaning=MEANINGS[check])
+    passed, shown = value <= bound, _finite(value)
+    return Check(id=check, passed=passed, value=shown, bound=bound, meaning=MEANINGS[check])
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

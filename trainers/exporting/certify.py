@@ -154,6 +154,6 @@ class _Proof:
 def _load_folder(model_dir: Path, adapter: Path | None) -> TransformersModel:
     try:
         return TransformersModel.load(model_dir, adapter)
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError, AcademyError) as error:
         path = adapter or model_dir
         raise AcademyError(ErrorCode.EXPORT_DAMAGED, path=str(path), detail=str(error)) from error

@@ -74,7 +74,8 @@ class Measures:
         self.positions += len(targets)
         self.agreements += int(np.sum(reference.argmax(-1) == found.argmax(-1)))
         self.kl_sum += float(divergences.sum())
-        self.max_kl = max(self.max_kl, float(divergences.max(initial=0.0)))
+        # Not `max`: it would pass over a NaN.
+        self.max_kl = float(np.maximum(self.max_kl, divergences.max(initial=0.0)))
         self.loss_sum -= float(actual[rows, list(targets)].sum())
         self.reference_loss_sum -= float(expected[rows, list(targets)].sum())
 
@@ -91,12 +92,12 @@ class Measures:
     @property
     def perplexity(self) -> float:
         """Of the expected answers, under the export."""
-        return math.exp(self.loss_sum / self.positions)
+        return _exp(self.loss_sum / self.positions)
 
     @property
     def reference_perplexity(self) -> float:
         """Of the expected answers, under the reference."""
-        return math.exp(self.reference_loss_sum / self.positions)
+        return _exp(self.reference_loss_sum / self.positions)
 
     @property
     def greedy_equal(self) -> float:
@@ -184,6 +185,13 @@ class Examiner:
             self._scores[number] = scores
             self._kept_bytes += scores.nbytes
         return scores
+
+
+def _exp(loss: float) -> float:
+    try:
+        return math.exp(loss)
+    except OverflowError:
+        return math.inf
 
 
 def _log_softmax(scores: Logits) -> NDArray[np.float64]:

@@ -117,10 +117,19 @@ def write_gguf(
         writer.write_ti_data_to_file()
         for done, tensor in enumerate(tensors):
             watch.progress(done, len(tensors), "tensors")
-            writer.write_tensor_data(_encode(tensor))
+            _append(writer, _encode(tensor))
         watch.progress(len(tensors), len(tensors), "tensors")
     finally:
         writer.close()
+
+
+def _append(writer: GGUFWriter, values: NDArray[np.generic]) -> None:
+    """Write one tensor's bytes; the library's own way, numpy's `tofile`, loses errors of a full disk."""
+    assert writer.fout is not None
+    [file] = writer.fout
+    writer.write_padding(file, file.tell())
+    file.write(np.ascontiguousarray(values).view(np.uint8).data)
+    writer.write_padding(file, values.nbytes)
 
 
 def _encode(tensor: PlannedTensor) -> NDArray[np.generic]:

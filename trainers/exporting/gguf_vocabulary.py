@@ -99,7 +99,7 @@ def pre_tokenizer_name(tokenizer: Mapping[str, Any]) -> str:
         raise _unsupported(f"{model['type']}, decoder {decoder}")
     if (tokenizer.get("normalizer") or {"type": "NFC"})["type"] != "NFC":
         raise _unsupported(f"normalizer {tokenizer['normalizer']['type']}")
-    rules = _rules(tokenizer["pre_tokenizer"])
+    rules = _rules(tokenizer["pre_tokenizer"] or {"type": "none"})
     name = PRE_TOKENIZERS.get((rules, bool(model.get("ignore_merges", False))))
     if name is None:
         raise _unsupported(f"pre-tokenizer {' + '.join(rules)}")

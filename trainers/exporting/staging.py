@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from safetensors import SafetensorError
-
+from trainers.disk import system_errors
 from trainers.errors import AcademyError, ErrorCode
 from trainers.exporting.digest import files_of
 from trainers.exporting.record import ExportRecord, certificate_path, record_path
@@ -27,12 +26,9 @@ _REPLACED = "replaced"
 
 
 def clear_leftovers(run_dir: Path, exports: Path) -> None:
-    """Remove what an interrupted attempt left, and put back an export that it was about to replace."""
+    """Remove what an interrupted attempt left, and finish or undo a move that it had begun."""
     for folder in run_dir.glob(_PATTERN):
-        replaced = folder / _REPLACED
-        for old in replaced.iterdir() if replaced.is_dir() else ():
-            if not (exports / old.name).exists():
-                old.rename(exports / old.name)
+        _settle(folder, exports)
         shutil.rmtree(folder)
 
 
@@ -55,16 +51,12 @@ def staged(run_dir: Path, name: str, size_bytes: int) -> Iterator[Path]:
         AcademyError: `disk_full` when the body runs out of space.
     """
     folder = run_dir / f".export-{name}.{os.getpid()}.tmp"
-    folder.mkdir()
     try:
-        yield folder / name
+        folder.mkdir()
+        with system_errors():
+            yield folder / name
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise _disk_full(run_dir, size_bytes) from error
-        raise
-    except SafetensorError as error:
-        # The library reports the system's error as text only.
-        if f"os error {errno.ENOSPC}" in str(error):
+        if error.errno in {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}:
             raise _disk_full(run_dir, size_bytes) from error
         raise
     finally:
@@ -81,29 +73,41 @@ def make_durable(path: Path) -> None:
 
 
 def put_in_place(staged_path: Path, exports: Path, record: ExportRecord) -> Path:
-    """Move a finished, durable export into `exports`, replacing its namesake; returns its new path."""
+    """Move a finished, durable export and its record into `exports`, replacing its namesake.
+
+    Returns:
+        Its new path.
+    """
     exports.mkdir(parents=True, exist_ok=True)
-    target = exports / staged_path.name
-    certificate_path(target).unlink(missing_ok=True)  # it vouches for what is replaced now
-    if target.is_dir():
-        _swap_folders(staged_path, target)
-    else:
-        staged_path.replace(target)
+    target, replaced = exports / staged_path.name, staged_path.parent / _REPLACED
+    # From here on names change and nothing else: a full disk cannot stop it half way.
+    write_record(record_path(staged_path), record)
+    replaced.mkdir()
+    try:
+        # The certificate vouches for what is replaced; without its record an export does not count.
+        for old in (certificate_path(target), record_path(target), target):
+            if old.exists():
+                old.rename(replaced / old.name)
+        staged_path.rename(target)
+        record_path(staged_path).rename(record_path(target))
+    except OSError:
+        _settle(staged_path.parent, exports)
+        raise
     sync_folder(exports)
-    write_record(record_path(target), record)
     return target
 
 
-def _swap_folders(new: Path, target: Path) -> None:
-    """Replace a folder, which takes two steps: `clear_leftovers` heals a crash between them."""
-    replaced = new.parent / _REPLACED / target.name
-    replaced.parent.mkdir()
-    target.rename(replaced)
-    try:
-        new.replace(target)
-    except OSError:
-        replaced.rename(target)
-        raise
+def _settle(folder: Path, exports: Path) -> None:
+    """Finish the move of an export that is in place but for its record; undo one that is not."""
+    for record in folder.glob("*.json"):
+        target = exports / record.name.removesuffix(".json")
+        if not (folder / target.name).exists():
+            record.rename(exports / record.name)
+            continue
+        for old in (target, record_path(target), certificate_path(target)):
+            kept = folder / _REPLACED / old.name
+            if kept.exists():
+                kept.rename(old)
 
 
 def _disk_full(folder: Path, needed_bytes: int) -> AcademyError:
