@@ -35,6 +35,7 @@ def register(app: typer.Typer, session: Session) -> None:
     _register_ends(group, session)
     _register_commands(group, session)
     _register_keeping(group, session)
+    _register_index(group, session)
 
 
 def _register_views(group: typer.Typer, session: Session) -> None:
@@ -235,3 +236,12 @@ def _answer_fields(session: Session, found: JobSummary) -> dict[str, object]:
         "checkpoint": checkpoints[-1].path if checkpoints else None,
         **job_fields(found),
     }
+
+
+def _register_index(group: typer.Typer, session: Session) -> None:
+    _ = session.words.gettext
+
+    @group.command("rebuild-index", help=_("Make the list of jobs anew from the run folders."))
+    def rebuild_index() -> None:
+        count = session.workshop.jobs.rebuild_index()
+        session.screen.answer({"jobs": count}, _("{count} jobs are listed.").format(count=count))

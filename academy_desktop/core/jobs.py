@@ -25,10 +25,12 @@ from academy_desktop.core.queue import DeviceQueue
 from academy_desktop.core.reader import JobSummary, RunReader
 from academy_desktop.core.recipe_yaml import AnyRecipe, dump_recipe
 from academy_desktop.core.runtimes import Runtimes
+from academy_desktop.core.states import JobState
+from academy_desktop.core.store import JobIndex, stamp_of
 from trainers.errors import AcademyError, ErrorCode
 from trainers.events import AnyEvent
 from trainers.layout import Command, CommandName, Label, Launch, RunDir, write_atomically, write_record
-from trainers.locks import is_held
+from trainers.locks import FileLock, is_held
 from trainers.recipe import TrainRecipe
 from trainers.recipe_file import read_recipe
 
@@ -69,6 +71,8 @@ class Jobs:
         self._stop_grace_s = stop_grace_s
         self._runtimes = Runtimes(data.runtimes)
         self._readers: dict[str, RunReader] = {}
+        self._index = JobIndex(data.index)
+        self._over: dict[str, tuple[str, JobSummary]] | None = None
         self._guard = threading.Lock()
 
     # starting
@@ -92,7 +96,12 @@ class Jobs:
             except OSError:
                 shutil.rmtree(aside, ignore_errors=True)
                 raise
-        self._launch(run, 1, self._queue_of(recipe))
+        try:
+            self._launch(run, 1, self._queue_of(recipe))
+        except AcademyError as error:
+            if error.code is ErrorCode.DISK_FULL:
+                shutil.rmtree(run.path, ignore_errors=True)
+            raise
         return job
 
     def resume(self, job: str) -> int:
@@ -103,17 +112,22 @@ class Jobs:
                 `read_recipe`.
         """
         run = self._find(job)
+        recipe = read_recipe(run.recipe)
+        lock = FileLock(run.recipe)
+        if not lock.acquire():  # somebody else resumes it at this moment
+            raise AcademyError(ErrorCode.JOB_NOT_RESUMABLE, job=run.job, state=JobState.QUEUED)
+        try:
+            return self._start_again(run, recipe)
+        finally:
+            lock.release()
+
+    def _start_again(self, run: RunDir, recipe: AnyRecipe) -> int:
+        """Launch the next attempt; only one process at a time may look at the state and act on it."""
         summary = self.get(run.job)
         if not summary.state.can_resume or not self._host_gone(run):
             raise AcademyError(ErrorCode.JOB_NOT_RESUMABLE, job=run.job, state=summary.state)
-        recipe = read_recipe(run.recipe)
         attempts = [int(path.name) for path in run.attempts.iterdir() if path.name.isdigit()]
         number = max(attempts, default=0) + 1
-        try:
-            with _disk_full_as_error(run.path):
-                run.attempt(number).path.mkdir()
-        except FileExistsError as error:  # somebody else resumes it at this moment
-            raise AcademyError(ErrorCode.JOB_NOT_RESUMABLE, job=run.job, state="queued") from error
         self._launch(run, number, self._queue_of(recipe))
         return number
 
@@ -125,28 +139,31 @@ class Jobs:
         return DeviceQueue(self._data.queue / device)
 
     def _launch(self, run: RunDir, attempt: int, queue: DeviceQueue | None) -> None:
-        with _disk_full_as_error(run.path):
-            runtime = self._runtimes.current()
-            base = os.environ if self._environment is None else self._environment
-            environment = trainer_environment(base, runtime)
-            entry = queue.enter(run.job) if queue else None
-            launch = Launch(
-                job=run.job,
-                attempt=attempt,
-                argv=(str(self._python), "-P", "-m", self._module, str(run.path), str(attempt)),
-                cwd=str(run.path),
-                environment=environment,
-                queue_dir=str(queue.folder) if queue else None,
-                queue_entry=entry,
-                stop_grace_s=self._stop_grace_s,
-            )
-            write_record(run.attempt(attempt).launch, launch)
         try:
-            start_host(self._python, run.path, attempt, environment)
+            with _disk_full_as_error(run.path):
+                launch = self._write_launch(run, attempt, queue)
+            start_host(self._python, run.path, attempt, launch.environment)
         except AcademyError:
             if queue:
                 queue.leave(run.job)
             raise
+
+    def _write_launch(self, run: RunDir, attempt: int, queue: DeviceQueue | None) -> Launch:
+        runtime = self._runtimes.current()
+        base = os.environ if self._environment is None else self._environment
+        entry = queue.enter(run.job) if queue else None
+        launch = Launch(
+            job=run.job,
+            attempt=attempt,
+            argv=(str(self._python), "-P", "-m", self._module, str(run.path), str(attempt)),
+            cwd=str(run.path),
+            environment=trainer_environment(base, runtime),
+            queue_dir=str(queue.folder) if queue else None,
+            queue_entry=entry,
+            stop_grace_s=self._stop_grace_s,
+        )
+        write_record(run.attempt(attempt).launch, launch)
+        return launch
 
     # commands
 
@@ -213,19 +230,38 @@ class Jobs:
         Raises:
             AcademyError: `job_unknown`, `protocol_newer`.
         """
-        job = self.resolve(job)
-        with self._guard:
-            return self._reader(job).refresh()[0]
+        return self._look_at(self.resolve(job))
 
     def list(self) -> Sequence[JobSummary]:
-        """All jobs, the oldest first; one that a later version wrote is left out."""
-        found = []
+        """All jobs, the oldest first; one that a later version wrote is left out.
+
+        Only what changed since the last look, of any process, is read.
+        """
+        known = self._known()
+        found: list[JobSummary] = []
+        fresh: list[tuple[str, JobSummary]] = []
         for job in self._ids():
+            stamp = stamp_of(self._data.run(job))
+            if job in known and known[job][0] == stamp:
+                found.append(known[job][1])
+                continue
             try:
-                found.append(self.get(job))
+                summary = self._look_at(job)
             except AcademyError:
                 continue
+            found.append(summary)
+            if summary.state.is_over:
+                fresh.append((stamp, summary))
+        self._remember(fresh)
         return found
+
+    def rebuild_index(self) -> int:
+        """Throw the index away and make it anew from the run directories; returns the number of jobs."""
+        self._index.clear()
+        with self._guard:
+            self._over = None
+            self._readers.clear()
+        return len(self.list())
 
     def history(self, job: str) -> History:
         """What the job has said so far, up to now; the object is the caller's own."""
@@ -296,7 +332,10 @@ class Jobs:
             DeviceQueue(folder).leave(run.job)
         with self._guard:
             self._readers.pop(run.job, None)
+            if self._over is not None:
+                self._over.pop(run.job, None)
         run.path.rename(self._data.trash / run.job)
+        self._index.forget([run.job])
 
     def restore(self, job: str) -> None:
         """Bring a job back from the trash.
@@ -304,15 +343,45 @@ class Jobs:
         Raises:
             AcademyError: `job_unknown`.
         """
-        trashed = self._data.trash / job
-        if not job or not trashed.is_dir():
+        if job not in {path.name for path in self._data.trash.iterdir() if path.is_dir()}:
             raise AcademyError(ErrorCode.JOB_UNKNOWN, job=job, matches=0)
-        trashed.rename(self._data.run(job).path)
+        (self._data.trash / job).rename(self._data.run(job).path)
 
     # inside
 
     def _ids(self) -> Sequence[str]:
-        return sorted(path.name for path in self._data.runs.iterdir() if path.is_dir())
+        """All jobs, the oldest first."""
+        return sorted((path.name for path in self._data.runs.iterdir() if path.is_dir()), key=self._age)
+
+    def _age(self, job: str) -> tuple[str, int, str]:
+        """What sorts jobs by age: an id knows whole seconds, the rest is told by its recipe, written once."""
+        try:
+            written = self._data.run(job).recipe.stat().st_mtime_ns
+        except OSError:  # the job is being deleted
+            written = 0
+        return job.rpartition("-")[0], written, job
+
+    def _known(self) -> Mapping[str, tuple[str, JobSummary]]:
+        """Stamp and summary of the jobs that are over; the index is read once."""
+        with self._guard:
+            if self._over is None:
+                self._over = dict(self._index.read())
+            return dict(self._over)
+
+    def _remember(self, fresh: Sequence[tuple[str, JobSummary]]) -> None:
+        """Keep what was found out about jobs that are over, here and for the next process."""
+        if not fresh:
+            return
+        with self._guard:
+            for stamp, summary in fresh:
+                self._readers.pop(summary.id, None)  # a long history need not stay in memory
+                if self._over is not None:
+                    self._over[summary.id] = (stamp, summary)
+        self._index.write(fresh)
+
+    def _look_at(self, job: str) -> JobSummary:
+        with self._guard:
+            return self._reader(job).refresh()[0]
 
     def _find(self, job: str) -> RunDir:
         return self._data.run(self.resolve(job))
@@ -341,7 +410,7 @@ def _disk_full_as_error(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}:
+        if error.errno not in {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}:
             raise
         free = shutil.disk_usage(path).free
         raise AcademyError(ErrorCode.DISK_FULL, path=str(path), free_bytes=free, needed_bytes=None) from error
