@@ -29,7 +29,9 @@ def test_view_models_know_qtcore_only() -> None:
     assert used == {"PySide6.QtCore"}
 
 
-@pytest.mark.parametrize("module", ["academy_desktop.app", "academy_desktop.cli", "academy_desktop.core.workshop"])
+@pytest.mark.parametrize(
+    "module", ["academy_desktop.app", "academy_desktop.cli", "academy_desktop.core.workshop"]
+)
 def test_neither_face_loads_what_belongs_to_trainers(module: str) -> None:
     code = f"import sys, {module}; print([name for name in {HEAVY} if name in sys.modules])"
     command = [sys.executable, "-P", "-c", code]

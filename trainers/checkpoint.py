@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from trainers.errors import AcademyError, ErrorCode
 from trainers.events import CheckpointSaved, CheckpointSkipped
-from trainers.layout import FileEntry, Manifest, sync_folder, write_record
+from trainers.layout import PROTOCOL_VERSION, FileEntry, Manifest, sync_folder, write_record
 
 MANIFEST = "manifest.json"
 
@@ -55,10 +55,7 @@ def save(
         entries = tuple(_seal(path, path.relative_to(aside).as_posix()) for path in _files(aside))
         before_manifest()
         write_record(aside / MANIFEST, Manifest(step=step, files=entries))
-        final = checkpoints / f"step-{step}"
-        if final.exists():  # a damaged or superseded one of the same step
-            shutil.rmtree(final)
-        aside.rename(final)
+        _put_in_place(aside, checkpoints / f"step-{step}")
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise
@@ -75,16 +72,17 @@ def verify(checkpoint: Path) -> Manifest:
     """Compare every file with the manifest.
 
     Raises:
-        AcademyError: `checkpoint_damaged` with the file that is missing or differs.
+        AcademyError: `checkpoint_damaged` with the file that is missing, unreadable or different;
+            `protocol_newer` when another major version wrote it.
     """
     manifest_file = checkpoint / MANIFEST
     try:
         manifest = Manifest.model_validate_json(manifest_file.read_bytes())
     except (OSError, ValidationError) as error:
+        _refuse_newer(error, checkpoint)
         raise AcademyError(ErrorCode.CHECKPOINT_DAMAGED, path=str(checkpoint), file=MANIFEST) from error
     for entry in manifest.files:
-        path = checkpoint / entry.name
-        if not path.is_file() or path.stat().st_size != entry.size_bytes or _sha256(path) != entry.sha256:
+        if not _agrees(checkpoint / entry.name, entry):
             raise AcademyError(ErrorCode.CHECKPOINT_DAMAGED, path=str(checkpoint), file=entry.name)
     return manifest
 
@@ -145,6 +143,42 @@ def _seal(path: Path, name: str) -> FileEntry:
     return FileEntry(name=name, size_bytes=size, sha256=digest)
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _put_in_place(aside: Path, final: Path) -> None:
+    """Rename a checkpoint to its name; a damaged or superseded one of the same step goes.
+
+    That one is moved away, not removed first: the name is without a checkpoint for moments only, and the old
+    one comes back when the new one cannot take its place.
+    """
+    if not final.exists():
+        aside.rename(final)
+        return
+    doomed = final.with_name(f".{final.name}.{os.getpid()}.old.tmp")
+    shutil.rmtree(doomed, ignore_errors=True)
+    final.rename(doomed)
+    try:
+        aside.rename(final)
+    except OSError:
+        doomed.rename(final)
+        raise
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _refuse_newer(error: OSError | ValidationError, checkpoint: Path) -> None:
+    if not isinstance(error, ValidationError):
+        return
+    for problem in error.errors():
+        if problem["loc"] == ("v",) and isinstance(found := problem["input"], int):
+            raise AcademyError(
+                ErrorCode.PROTOCOL_NEWER, path=str(checkpoint), found=found, known=PROTOCOL_VERSION
+            ) from error
+
+
+def _agrees(path: Path, entry: FileEntry) -> bool:
+    """Whether a file is what the manifest says; one that the disk does not give back is not."""
+    try:
+        if not path.is_file() or path.stat().st_size != entry.size_bytes:
+            return False
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest() == entry.sha256
+    except OSError:
+        return False

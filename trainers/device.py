@@ -82,6 +82,8 @@ def choose(hardware: Hardware, machine: Machine) -> Choice:
             threads=hardware.threads or machine.cores,
             reason="TRL and PEFT on the NVIDIA GPU",
         )
+    if hardware.precision == "fp16":
+        raise AcademyError(ErrorCode.ENGINE_UNAVAILABLE, engine="fp16", detail="no CUDA GPU was found")
     return Choice(
         device="cpu",
         device_name=f"{machine.cores} cores",

@@ -59,6 +59,8 @@ class Order:
             OSError, ValueError, KeyError, TypeError: it is missing or not a launch order.
         """
         raw = read_json(path)
+        if raw.get("v", 1) != 1:
+            raise ValueError(f"written by a later version ({raw['v']})")
         return cls(**{name: raw[name] for name in cls.__dataclass_fields__})
 
 

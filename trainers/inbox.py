@@ -11,10 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+#: `trainers.layout.PROTOCOL_VERSION`, without pydantic behind it: the host reads commands too.
+_VERSION = 1
+
 
 @dataclass(frozen=True)
 class Order:
-    """One command file. `name` may be a command that this version does not know."""
+    """One command file. `name` may be a command that this version does not know.
+
+    So it is for every command of another major version, whatever it is called there.
+    """
 
     id: str
     name: str
@@ -38,14 +44,16 @@ class Inbox:
         orders = [order for name in names if (order := self._read(name)) is not None]
         return sorted(orders, key=lambda order: (order.created_at, order.id))
 
-    def _read(self, name: str) -> Order | None:
-        if name.startswith(".") or not name.endswith(".json"):
+    def _read(self, file: str) -> Order | None:
+        if file.startswith(".") or not file.endswith(".json"):
             return None
-        self._seen.add(name)
+        self._seen.add(file)
         try:
-            raw: Any = json.loads((self._folder / name).read_bytes())
+            raw: Any = json.loads((self._folder / file).read_bytes())
             if raw["attempt"] != self._attempt:
                 return None
-            return Order(str(raw["id"]), str(raw["command"]), float(raw["created_at"]))
+            version = raw.get("v", _VERSION)
+            name = str(raw["command"]) if version == _VERSION else f"{raw['command']} (version {version})"
+            return Order(str(raw["id"]), name, float(raw["created_at"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None

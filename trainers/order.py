@@ -25,8 +25,9 @@ def plan_steps(
 ) -> list[list[int]]:
     """Return, for each step, the indices of its rows.
 
-    Every epoch is a permutation of its own. Within a window of steps rows of similar length go together, and
-    the steps of a window are shuffled again.
+    Every epoch is a permutation of its own; what does not fill a step begins the next epoch. Within a window
+    of steps, never beyond an epoch's end, rows of similar length go together, and the steps of a window are
+    shuffled again.
 
     Args:
         lengths: tokens of each row.
@@ -36,17 +37,20 @@ def plan_steps(
         max_steps: cut the plan off here.
     """
     chance = random.Random(seed)
-    flat: list[int] = []
+    window = rows_per_step * WINDOW_STEPS
+    steps: list[list[int]] = []
+    rest: list[int] = []
     for _ in range(num_epochs):
         epoch = list(range(len(lengths)))
         chance.shuffle(epoch)
-        flat += epoch
-    steps: list[list[int]] = []
-    window = rows_per_step * WINDOW_STEPS
-    for start in range(0, len(flat), window):
-        part = sorted(flat[start : start + window], key=lambda row: lengths[row])
-        groups = [part[first : first + rows_per_step] for first in range(0, len(part), rows_per_step)]
-        whole = [group for group in groups if len(group) == rows_per_step]
-        chance.shuffle(whole)
-        steps += whole + [group for group in groups if len(group) < rows_per_step]
+        rows = rest + epoch
+        whole = len(rows) - len(rows) % rows_per_step
+        rest = rows[whole:]
+        for start in range(0, whole, window):
+            part = sorted(rows[start : min(start + window, whole)], key=lambda row: lengths[row])
+            groups = [part[first : first + rows_per_step] for first in range(0, len(part), rows_per_step)]
+            chance.shuffle(groups)
+            steps += groups
+    if rest:
+        steps.append(rest)
     return steps[: total_steps(len(lengths), num_epochs, rows_per_step, max_steps)]

@@ -9,26 +9,37 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from trainers.errors import AcademyError, ErrorCode
-from trainers.recipe import RECIPE, CertifyRecipe, EvaluateRecipe, ExportRecipe, TrainRecipe
+from trainers.recipe import (
+    RECIPE,
+    RECIPE_VERSION,
+    CertifyRecipe,
+    EvaluateRecipe,
+    ExportRecipe,
+    TrainRecipe,
+)
 
 
 def read_recipe(path: Path) -> TrainRecipe | ExportRecipe | CertifyRecipe | EvaluateRecipe:
     """Read and validate `recipe.yaml`.
 
     Raises:
-        AcademyError: `file_not_found`, `recipe_unreadable` or `recipe_invalid`.
+        AcademyError: `file_not_found`, `recipe_unreadable`, `recipe_invalid`, or `protocol_newer` for another
+            major version.
     """
     try:
         raw = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
     except FileNotFoundError as error:
         raise AcademyError(ErrorCode.FILE_NOT_FOUND, path=str(path)) from error
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
+    except (OSError, ValueError, RecursionError, YAMLError) as error:  # ruamel lets some ValueErrors through
         raise AcademyError(ErrorCode.RECIPE_UNREADABLE, path=str(path), detail=str(error)) from error
+    found = raw.get("version", RECIPE_VERSION) if isinstance(raw, dict) else RECIPE_VERSION
+    if isinstance(found, int) and found != RECIPE_VERSION:
+        raise AcademyError(ErrorCode.PROTOCOL_NEWER, path=str(path), found=found, known=RECIPE_VERSION)
     try:
         return RECIPE.validate_python(raw)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = ".".join(str(part) for part in first["loc"][1:])  # the first part is the kind, no key
         raise AcademyError(
             ErrorCode.RECIPE_INVALID, path=str(path), key=where, detail=first["msg"]
         ) from error

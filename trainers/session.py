@@ -286,7 +286,7 @@ def _wait_for_line(writing: threading.RLock) -> None:
 
 
 def _is_disk_full(error: OSError) -> bool:
-    return error.errno in {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+    return error.errno in {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -56,8 +56,9 @@ class EventTail:
         except FileNotFoundError:
             return []
         whole = content[: content.rfind(b"\n") + 1]
-        self._offset += len(whole)
-        return self._parse(whole)
+        events = self._parse(whole)
+        self._offset += len(whole)  # not before: a later version's event is refused again at the next call
+        return events
 
     def _parse(self, lines: bytes) -> list[AnyEvent]:
         events: list[AnyEvent] = []

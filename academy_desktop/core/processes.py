@@ -15,8 +15,9 @@ from trainers.errors import AcademyError, ErrorCode
 
 #: The host leaves its first process within moments; a disk that sleeps may take a while.
 _START_TIMEOUT_S = 60.0
-_SECRET = re.compile(r"TOKEN|KEY|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
-_PASSWORD_IN_URL = re.compile(r"://[^/\s]*:[^/\s]*@")
+_SECRET = re.compile(r"TOKEN|KEY|SECRET|PASS|CREDENTIAL|AUTH|COOKIE|_PWD|_PAT$", re.IGNORECASE)
+#: Also without a colon: a token alone may stand before the `@`.
+_PASSWORD_IN_URL = re.compile(r"://[^/\s]*@")
 #: These would change which code a trainer runs.
 _DROPPED = frozenset({"PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONSAFEPATH"})
 

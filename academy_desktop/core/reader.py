@@ -15,10 +15,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from academy_desktop.core.history import EventTail, History
 from academy_desktop.core.states import Facts, JobState, Verdict, derive
-from trainers.errors import AcademyError
+from trainers.errors import AcademyError, ErrorCode
 from trainers.events import AnyEvent, FactValue
 from trainers.inbox import Inbox
-from trainers.layout import AttemptDir, ExitRecord, HostRecord, Label, Record, RunDir
+from trainers.layout import PROTOCOL_VERSION, AttemptDir, ExitRecord, HostRecord, Label, Record, RunDir
 from trainers.locks import is_held
 from trainers.recipe import CertifyRecipe, EvaluateRecipe, ExportRecipe, TrainRecipe
 from trainers.recipe_file import read_recipe
@@ -138,7 +138,7 @@ class RunReader:
         history = self.history
         label = _read(self.run.label, Label)
         over = verdict.state.is_over
-        ended = history.ended if over else None
+        ended = history.ended if over and self._newest_has_spoken() else None
         return JobSummary(
             id=self.run.job,
             name=(label.name if label else "") or self._recipe_name,
@@ -167,8 +167,12 @@ class RunReader:
             return {"job": self.run.job, "detail": self._exit.message}
         return {"detail": f"exit code {self._exit.exit_code}"}
 
+    def _newest_has_spoken(self) -> bool:
+        """Whether the newest attempt said something: if not, the last words are an earlier one's."""
+        return self._attempt is None or self.history.attempt == self._attempt.number
+
     def _ended_at(self) -> float | None:
-        if self.history.ended_at is not None:
+        if self.history.ended_at is not None and self._newest_has_spoken():
             return self.history.ended_at
         return self._exit.ended_at if self._exit else self.history.last_at
 
@@ -197,8 +201,19 @@ def created_at(job: str) -> float:
 
 
 def _read(path: Path, record: type[R]) -> R | None:
-    """Read a record; None when it is not there or not readable by this version."""
+    """Read a record; None when it is not there or damaged.
+
+    Raises:
+        AcademyError: `protocol_newer`.
+    """
     try:
         return record.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError):
+    except OSError:
+        return None
+    except ValidationError as error:
+        for problem in error.errors():
+            if problem["loc"] == ("v",) and isinstance(found := problem["input"], int):
+                raise AcademyError(
+                    ErrorCode.PROTOCOL_NEWER, path=str(path), found=found, known=PROTOCOL_VERSION
+                ) from error
         return None

@@ -6,6 +6,7 @@ what a task does.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -38,20 +39,26 @@ class Tasks:
         Raises:
             AcademyError: the task's own, or `task_failed` with the last words of a child that died.
         """
-        environment = trainer_environment(os.environ, self._runtimes.current())
-        command = [str(self._python), "-P", "-m", "trainers.tasks", name]
-        with subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment,
-            cwd=self._runtimes.current(),
-        ) as child:
+        try:
+            child = self._start(name)
+        except OSError as error:
+            raise AcademyError(ErrorCode.TASK_FAILED, task=name, exit_code=None, detail=str(error)) from error
+        with child:
             try:
                 return _converse(child, name, request, progress)
             finally:
                 child.kill()
+
+    def _start(self, name: str) -> subprocess.Popen[bytes]:
+        runtime = self._runtimes.current()
+        return subprocess.Popen(
+            [str(self._python), "-P", "-m", "trainers.tasks", name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=trainer_environment(os.environ, runtime),
+            cwd=runtime,
+        )
 
 
 def _converse(
@@ -65,9 +72,15 @@ def _converse(
     # Read aside: a child that fills its stderr must not wait for us for ever.
     reader = threading.Thread(target=lambda: last_words.append(stderr.read()[-4000:]), daemon=True)
     reader.start()
-    child.stdin.write(json.dumps(request).encode() + b"\n")
-    child.stdin.flush()
+    try:
+        child.stdin.write(json.dumps(request).encode() + b"\n")
+        child.stdin.flush()
+    except BrokenPipeError:  # it died at once; its last words say why
+        with contextlib.suppress(BrokenPipeError):
+            child.stdin.close()
     for line in child.stdout:
+        if not line.endswith(b"\n"):
+            break  # it died in the middle of a line
         message = json.loads(line)
         kind = message.pop("type")
         if kind == "progress":
@@ -79,5 +92,7 @@ def _converse(
     child.wait()
     reader.join(timeout=5)
     said = b"".join(last_words).decode("utf-8", "replace").strip().splitlines()
-    detail = said[-1] if said else f"exit code {child.returncode}"
+    # of a crash in native code Python tells the cause first and the frames after it
+    fatal = [line for line in said if line.startswith("Fatal Python error")]
+    detail = [*said, *fatal][-1] if said else f"exit code {child.returncode}"
     raise AcademyError(ErrorCode.TASK_FAILED, task=name, exit_code=child.returncode, detail=detail)

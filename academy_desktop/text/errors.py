@@ -538,10 +538,7 @@ VENOM: Final = {
     ),
     ErrorCode.VENOM_ROLLBACK_FAILED: ErrorText(
         N_("The way back failed"),
-        N_(
-            "Venom could not be brought back[ to {expected}][; it uses {found} now]"
-            "[; the cause was “{cause}”][: {detail}]."
-        ),
+        N_("Venom could not be brought back[ to {expected}][; it uses {found} now][: {detail}]."),
         N_("Try “academy venom rollback” again, or choose the model in Venom itself."),
     ),
     ErrorCode.VENOM_NOTHING_TO_ROLL_BACK: ErrorText(

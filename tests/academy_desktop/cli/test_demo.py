@@ -1,4 +1,4 @@
-"""The demo with a base model of two layers in the demo model's place: every stage is real, the skill is not."""
+"""The demo with a base model of two layers in the demo model's place: real stages, no skill."""
 
 from __future__ import annotations
 

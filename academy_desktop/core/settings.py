@@ -1,0 +1,103 @@
+"""What the user chose, in `<data>/settings.json`: no secrets, nothing that cannot be chosen again.
+
+Owns the choices and their file. Refuses to know who acts on them. A key that this version does not know stays
+as it is; a value that it cannot use counts as not chosen; a file that cannot be read is set aside.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import shutil
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from trainers.errors import AcademyError, ErrorCode
+from trainers.layout import write_atomically
+
+Theme = Literal["system", "light", "dark"]
+OnClose = Literal["ask", "keep", "stop"]
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+_log = logging.getLogger(__name__)
+
+
+class Settings(BaseModel):
+    """All choices; each has a default that suits most people."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    v: Literal[1] = 1
+    theme: Theme = Field("system", description="Light, dark, or as the system is.")
+    on_close: OnClose = Field("ask", description="What becomes of runs in progress when the window closes.")
+    preset: str = Field("balanced", min_length=1, max_length=100, description="What a first run starts from.")
+
+
+class SettingsFile:
+    """The file; one process at a time has the window open, and it alone writes here."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._guard = threading.Lock()
+        self._set_aside: Path | None = None
+
+    @property
+    def set_aside(self) -> Path | None:
+        """Where a file went that could not be read, if there was one."""
+        return self._set_aside
+
+    def load(self) -> Settings:
+        """Read what was chosen; never fails: without a usable file everything is at its default."""
+        try:
+            raw = json.loads(self._path.read_bytes())
+            if not isinstance(raw, dict):
+                raise ValueError("the file holds no record")
+        except FileNotFoundError:
+            return Settings()
+        except (OSError, ValueError, RecursionError) as error:
+            self._move_aside(error)
+            return Settings()
+        return _usable(raw)
+
+    def save(self, settings: Settings) -> None:
+        """Write all choices; the file is whole at every moment.
+
+        Raises:
+            AcademyError: `disk_full`, `data_dir_not_writable`.
+        """
+        content = json.dumps(settings.model_dump(), indent=1).encode() + b"\n"
+        try:
+            with self._guard:
+                write_atomically(self._path, content)
+        except OSError as error:
+            folder = self._path.parent
+            if error.errno in _FULL:
+                free = shutil.disk_usage(folder).free
+                raise AcademyError(ErrorCode.DISK_FULL, path=str(folder), free_bytes=free) from error
+            detail = error.strerror or str(error)
+            raise AcademyError(ErrorCode.DATA_DIR_NOT_WRITABLE, path=str(folder), detail=detail) from error
+
+    def _move_aside(self, why: Exception) -> None:
+        """Keep what could not be read: somebody may have written it by hand."""
+        aside = self._path.with_name(f"{self._path.stem}.damaged{self._path.suffix}")
+        _log.warning("%s cannot be read: %s", self._path, why)
+        try:
+            self._path.replace(aside)
+        except OSError as error:
+            _log.warning("%s cannot be set aside: %s", self._path, error)
+            return
+        self._set_aside = aside
+
+
+def _usable(raw: Mapping[str, Any]) -> Settings:
+    """The settings without the values that this version cannot use."""
+    try:
+        return Settings.model_validate(raw)
+    except ValidationError as error:
+        refused = {str(detail["loc"][0]) for detail in error.errors()}
+        return Settings.model_validate({key: value for key, value in raw.items() if key not in refused})

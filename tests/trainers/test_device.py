@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import pytest
+
+from trainers.device import Machine, choose, look, usable_cores
+from trainers.errors import AcademyError, ErrorCode
+from trainers.recipe import Hardware
+
+PLAIN = Machine(cuda=False, cores=8)
+OLD_GPU = Machine(cuda=True, cuda_name="NVIDIA GeForce GTX 1080", cores=8, bitsandbytes=True)
+NEW_GPU = Machine(cuda=True, cuda_name="NVIDIA GeForce RTX 4090", cuda_bf16=True, cores=16, bitsandbytes=True)
+
+
+@pytest.mark.parametrize(
+    ("wish", "machine", "device", "precision"),
+    [
+        ({}, PLAIN, "cpu", "fp32"),
+        ({}, OLD_GPU, "cuda", "fp16"),
+        ({}, NEW_GPU, "cuda", "bf16"),
+        ({"device": "cpu"}, NEW_GPU, "cpu", "fp32"),
+        ({"device": "cuda"}, NEW_GPU, "cuda", "bf16"),
+        ({"precision": "bf16"}, PLAIN, "cpu", "bf16"),
+        ({"precision": "fp32"}, PLAIN, "cpu", "fp32"),
+        ({"precision": "fp32"}, NEW_GPU, "cuda", "fp32"),
+        ({"precision": "fp16"}, NEW_GPU, "cuda", "fp16"),
+        ({"precision": "bf16"}, NEW_GPU, "cuda", "bf16"),
+        ({"engine": "peft", "quantization": "nf4"}, OLD_GPU, "cuda", "fp16"),
+    ],
+)
+def test_what_is_chosen(wish: dict[str, Any], machine: Machine, device: str, precision: str) -> None:
+    choice = choose(Hardware(**wish), machine)
+    assert (choice.device, choice.precision, choice.engine) == (device, precision, "peft")
+    assert choice.device_name == (machine.cuda_name if device == "cuda" else f"{machine.cores} cores")
+    assert choice.threads == machine.cores
+
+
+@pytest.mark.parametrize(
+    ("wish", "machine", "what"),
+    [
+        ({"engine": "unsloth"}, NEW_GPU, "unsloth"),
+        ({"engine": "cpu"}, PLAIN, "cpu"),
+        ({"device": "cuda"}, PLAIN, "cuda"),
+        ({"quantization": "nf4"}, PLAIN, "nf4"),
+        ({"precision": "bf16"}, OLD_GPU, "bf16"),
+        ({"precision": "fp16"}, PLAIN, "fp16"),
+    ],
+)
+def test_what_cannot_be_had_is_refused_never_replaced(
+    wish: dict[str, Any], machine: Machine, what: str
+) -> None:
+    with pytest.raises(AcademyError) as caught:
+        choose(Hardware(**wish), machine)
+    assert caught.value.code is ErrorCode.ENGINE_UNAVAILABLE
+    assert caught.value.facts["engine"] == what
+    assert caught.value.facts["detail"]
+
+
+@pytest.mark.parametrize("machine", [PLAIN, NEW_GPU])
+def test_the_recipe_may_name_the_threads(machine: Machine) -> None:
+    assert choose(Hardware(threads=3), machine).threads == 3
+
+
+def test_the_reason_tells_a_wish_from_a_lack() -> None:
+    assert "recipe asks" in choose(Hardware(device="cpu"), NEW_GPU).reason
+    assert "no CUDA GPU" in choose(Hardware(), PLAIN).reason
+    assert "GPU" in choose(Hardware(), NEW_GPU).reason
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system has no such limit")
+def test_only_the_processors_that_may_be_used_count() -> None:
+    allowed = os.sched_getaffinity(0)
+    assert usable_cores() == len(allowed)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        assert usable_cores() == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+def test_this_machine_can_be_looked_at_and_trained_on() -> None:
+    machine = look()
+    assert machine.cores == usable_cores()
+    assert machine.cuda or not machine.cuda_name
+    assert choose(Hardware(), machine).device == ("cuda" if machine.cuda else "cpu")
