@@ -78,6 +78,11 @@ class DataDir:
         return self.root / "settings.json"
 
     @property
+    def connections(self) -> Path:
+        """Venom servers, and what was active on them before each push; no secrets."""
+        return self.root / "connections.json"
+
+    @property
     def datasets(self) -> Path:
         """One folder per dataset."""
         return self.root / "datasets"

@@ -19,6 +19,7 @@ from academy_desktop.core.paths import DataDir
 from academy_desktop.core.recipes import Recipes
 from academy_desktop.core.runtimes import Runtimes
 from academy_desktop.core.tasks import Tasks
+from academy_desktop.core.venom.service import Venom
 
 #: Beside the packages in a checkout.
 RESOURCES = Path(__file__).resolve().parents[2] / "resources"
@@ -38,6 +39,7 @@ class Workshop:
     jobs: Jobs
     exports: Exports
     doctor: Doctor
+    venom: Venom
 
 
 def open_workshop(
@@ -64,6 +66,7 @@ def open_workshop(
     datasets = Library(data.datasets)
     models = models or Models(data)
     jobs = Jobs(data, python, auto_device="cuda-0" if nvidia_gpus() else "cpu")
+    exports = Exports(jobs)
     return Workshop(
         data=data,
         python=python,
@@ -73,6 +76,7 @@ def open_workshop(
         demo_model=demo_model or DemoModel(data, models, tasks, python, offline),
         recipes=Recipes(RESOURCES / "recipes", datasets, models),
         jobs=jobs,
-        exports=Exports(jobs),
+        exports=exports,
         doctor=Doctor(data, tasks),
+        venom=Venom(data, jobs, exports, models, offline),
     )

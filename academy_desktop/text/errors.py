@@ -165,7 +165,7 @@ MODELS: Final = {
     ),
     ErrorCode.TEMPLATE_FAILED: ErrorText(
         N_("The chat template failed"),
-        N_("The model’s chat template could not write[ row {row}|a conversation][: {detail}]."),
+        N_("The model’s chat template could not write[ row {row}| a conversation][: {detail}]."),
         N_("Check the order of the roles in that row, or choose another model."),
     ),
     ErrorCode.ARCHITECTURE_UNSUPPORTED: ErrorText(

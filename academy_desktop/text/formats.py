@@ -5,6 +5,7 @@ Owns the formats; the locale is handed in. Refuses to know where a value comes f
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, tzinfo
 from typing import Literal
 
@@ -68,7 +69,7 @@ class Formats:
 
     def duration(self, seconds: float | None) -> str:
         """A span of time by its two largest units: `2 hr, 5 min`, `40 sec`, `0.3 sec`."""
-        if seconds is None:
+        if seconds is None or not math.isfinite(seconds):
             return MISSING
         if 0 < seconds < 1:
             return self._unit(round(seconds, 1), "second")
@@ -77,7 +78,7 @@ class Formats:
 
     def brief(self, seconds: float | None) -> str:
         """A span of time for a narrow place: `2h 5m`, `40s`."""
-        if seconds is None:
+        if seconds is None or not math.isfinite(seconds):
             return MISSING
         if 0 < seconds < 10:
             return self._unit(round(seconds, 1), "second", "narrow")

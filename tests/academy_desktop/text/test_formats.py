@@ -53,3 +53,9 @@ def test_what_is_missing_is_a_dash() -> None:
     formats = Formats()
     shown = {formats.integer(None), formats.decimal(None), formats.size(None), formats.duration(None)}
     assert shown == {MISSING}
+
+
+def test_a_span_of_time_that_is_no_number_is_missing() -> None:
+    formats = Formats("en")
+    for seconds in (float("nan"), float("inf"), None):
+        assert formats.duration(seconds) == formats.brief(seconds) == "–"

@@ -1,0 +1,146 @@
+"""What a Venom server answers, as far as it is used here.
+
+Owns the shapes. Unknown fields are ignored, for servers grow; refuses to know how the answers came.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+#: A model that Venom made from an adapter is called by this and the adapter's id.
+CHAT_PREFIX = "venom-adapter-"
+
+
+class Answer(BaseModel):
+    """A JSON object of the server."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
+
+
+class Adapter(Answer):
+    """One row of the server's list of adapters."""
+
+    adapter_id: str
+    adapter_path: str = ""
+    base_model: str = ""
+    created_at: str = ""
+    training_params: dict[str, Any] = {}
+    target_runtime: str | None = None
+    source_flow: str | None = None
+    metadata_status: str = "canonical"
+    metadata_reason_code: str | None = None
+    is_active: bool = False
+
+
+class AcademyStatus(Answer):
+    """Whether the server's Academy is on, and which of its parts are there."""
+
+    enabled: bool
+    components: dict[str, bool] = {}
+
+
+class ActiveModel(Answer):
+    """What the server's chat uses."""
+
+    active_server: str | None = None
+    active_model: str | None = None
+    runtime_id: str | None = None
+
+    @property
+    def runtime(self) -> str:
+        """The bare name of the runtime, such as `ollama`."""
+        return (self.active_server or self.runtime_id or "").partition("@")[0]
+
+
+class Runtime(Answer):
+    """One runtime that the server knows; None where it does not say."""
+
+    runtime_id: str
+    available: bool | None = None
+    adapter_deploy_supported: bool | None = None
+    reason: str | None = None
+
+
+class RuntimeOptions(Answer):
+    """All runtimes."""
+
+    runtimes: tuple[Runtime, ...] = ()
+
+
+class ServerModel(Answer):
+    """One model of the server."""
+
+    name: str
+    provider: str | None = None
+
+
+class ServerModels(Answer):
+    """All models of the server."""
+
+    models: tuple[ServerModel, ...] = ()
+
+    def of(self, runtime: str) -> tuple[str, ...]:
+        """The names of a runtime's models, without those that were made from adapters."""
+        names = [model.name for model in self.models if model.provider == runtime]
+        return tuple(name for name in names if not name.startswith(CHAT_PREFIX))
+
+
+class AuditItem(Answer):
+    """The server's verdict on one adapter; `category` is `compatible` or says what is wrong."""
+
+    adapter_id: str
+    base_model: str | None = None
+    category: str = ""
+    reason_code: str | None = None
+
+
+class Audit(Answer):
+    """The server's verdicts."""
+
+    adapters: tuple[AuditItem, ...] = ()
+
+
+class Signed(Answer):
+    """The server has signed an adapter."""
+
+    success: bool
+    adapter_id: str
+
+
+class Activated(Answer):
+    """How an activation went; a server that cannot deploy leaves `deployed` out."""
+
+    success: bool
+    deployed: bool | None = None
+    chat_model: str | None = None
+    reason: str | None = None
+
+
+class Deactivated(Answer):
+    """How a deactivation went; `success` is false when no adapter was active."""
+
+    success: bool
+    rolled_back: bool = False
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the server can do, by the paths that it has; servers name no useful version."""
+
+    audit: bool
+    sign: bool
+    deploy: bool
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The names of what it lacks."""
+        return tuple(name for name in ("audit", "sign", "deploy") if not getattr(self, name))
+
+
+def same_model(one: str | None, other: str | None) -> bool:
+    """Whether two names mean the same model: Ollama leaves out `:latest` or not."""
+    return (one or "").removesuffix(":latest") == (other or "").removesuffix(":latest")

@@ -1,0 +1,310 @@
+"""Talks to one Venom server over HTTP.
+
+Owns requests, time limits and the reading of answers; every trouble leaves as an `AcademyError`. Follows no
+redirects and uses no proxy: a server tells its own computer by the source address. Refuses to know adapters'
+files and the order of a push.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Final, TypeVar
+from urllib.parse import quote
+
+import httpx
+from pydantic import TypeAdapter, ValidationError
+
+from academy_desktop.core.venom.answers import (
+    AcademyStatus,
+    Activated,
+    ActiveModel,
+    Adapter,
+    Audit,
+    Deactivated,
+    Features,
+    RuntimeOptions,
+    ServerModels,
+    Signed,
+)
+from academy_desktop.core.venom.connections import Limits
+from academy_desktop.core.venom.refusals import (
+    Reply,
+    knows_no_such_adapter,
+    pause_s,
+    refusal,
+    refuses_strangers,
+)
+from trainers.errors import AcademyError, ErrorCode, Fact
+
+T = TypeVar("T")
+Facts = dict[str, Fact]
+
+ACADEMY: Final = "/api/v1/academy"
+ADAPTERS: Final = f"{ACADEMY}/adapters"
+#: An id that no adapter has: asking for its activation tells whether the server would listen at all.
+PROBE_ID: Final = "academy-desktop-probe"
+#: No answer is as long; whatever streams without end is no Venom.
+ANSWER_BYTES: Final = 16 * 1024 * 1024
+#: Pauses that the server asks for are kept up to this, in all, for one request.
+PATIENCE_S: Final = 60.0
+
+_ADAPTER_LIST: TypeAdapter[tuple[Adapter, ...]] = TypeAdapter(tuple[Adapter, ...])
+
+
+class VenomClient:
+    """One server; a context manager that closes the connection.
+
+    Args:
+        url: address without a slash at its end.
+        limits: seconds that requests may take.
+        pause: waits for some seconds, when the server asks for it.
+    """
+
+    def __init__(
+        self, url: str, limits: Limits | None = None, pause: Callable[[float], None] = time.sleep
+    ) -> None:
+        self.url = url
+        self._limits = limits or Limits()
+        self._pause = pause
+        # The system's certificates, so that a home network's own authority counts.
+        secure = ssl.create_default_context() if url.startswith("https:") else False
+        self._http = httpx.Client(verify=secure, trust_env=False, follow_redirects=False)
+
+    def __enter__(self) -> VenomClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
+    # looking
+
+    def greet(self) -> None:
+        """Make sure that a Venom server answers.
+
+        Raises:
+            AcademyError: `venom_unreachable`, `venom_timeout`, `venom_tls`, `venom_redirected`,
+                `venom_refused`, `venom_failed`, `venom_not_venom`.
+        """
+        reply = self._ask("GET", "/healthz")
+        content = reply.content()
+        if reply.is_ok and isinstance(content, dict) and content.get("component") == "venom-core":
+            return
+        if not reply.is_ok and reply.status not in {404, 405}:
+            raise refusal(reply, self.url, "/healthz", {})
+        raise AcademyError(ErrorCode.VENOM_NOT_VENOM, url=self.url, detail=f"HTTP {reply.status}")
+
+    def academy_status(self) -> AcademyStatus:
+        """Return whether the Academy is on; answered even when it is off."""
+        return self._get(f"{ACADEMY}/status", AcademyStatus)
+
+    def features(self) -> Features | None:
+        """Return what the server can do, or None when it hides its description."""
+        reply = self._ask("GET", "/openapi.json")
+        if not reply.is_ok:
+            return None
+        found = reply.content()
+        paths = _inner(found, "paths")
+        if not paths:
+            return None
+        request = _inner(found, "components", "schemas", "ActivateAdapterRequest", "properties")
+        return Features(
+            audit=f"{ADAPTERS}/audit" in paths,
+            sign=f"{ADAPTERS}/{{adapter_id}}/sign" in paths,
+            deploy="deploy_to_chat_runtime" in request,
+        )
+
+    def active_model(self) -> ActiveModel:
+        """Return what the chat uses."""
+        return self._get("/api/v1/system/llm-servers/active", ActiveModel)
+
+    def runtimes(self) -> RuntimeOptions:
+        """Return the runtimes that the server knows."""
+        return self._get("/api/v1/system/llm-runtime/options", RuntimeOptions)
+
+    def models(self) -> ServerModels:
+        """Return the models that the server has."""
+        return self._get("/api/v1/models", ServerModels)
+
+    def models_folder(self) -> str:
+        """Return where the server looks for adapters, in its own words; empty when it does not say."""
+        reply = self._ask("GET", "/api/v1/config/runtime")
+        found = _inner(reply.content(), "config").get("ACADEMY_MODELS_DIR") if reply.is_ok else None
+        return found if isinstance(found, str) else ""
+
+    def adapters(self) -> tuple[Adapter, ...]:
+        """Return all adapters that the server finds."""
+        return self._read(self._ask("GET", ADAPTERS), ADAPTERS, {}, _ADAPTER_LIST)
+
+    def audit(self, runtime: str, model: str) -> Audit:
+        """Return what the server thinks of every adapter for a runtime and a base model."""
+        return self._get(f"{ADAPTERS}/audit", Audit, params={"runtime_id": runtime, "model_id": model})
+
+    def takes_changes(self) -> bool:
+        """Return whether the server would activate an adapter for us: asks for one that there is not.
+
+        Raises:
+            AcademyError: whatever else the server said.
+        """
+        body = {"adapter_id": PROBE_ID, "adapter_path": ""}
+        reply = self._ask("POST", f"{ADAPTERS}/activate", json=body)
+        if refuses_strangers(reply):
+            return False
+        if knows_no_such_adapter(reply):
+            return True
+        raise refusal(reply, self.url, f"{ADAPTERS}/activate", {})
+
+    # changing
+
+    def sign(self, adapter: str, runtime: str, model: str, signer: str) -> Signed:
+        """Have an adapter with a GGUF file signed for the chat."""
+        body = {"runtime_id": runtime, "model_id": model, "signer": signer, "conversion_mode": "gguf"}
+        path = f"{ADAPTERS}/{quote(adapter, safe='')}/sign"
+        about: Facts = {"adapter": adapter, "runtime": runtime, "model": model}
+        return self._post(path, Signed, about, json=body)
+
+    def activate(self, adapter: str, runtime: str, model: str, base: str) -> Activated:
+        """Have a signed adapter deployed to the chat; answers when all is done, which may take long."""
+        body = {
+            "adapter_id": adapter,
+            "adapter_path": "",  # asked for by the server, which finds the adapter by its id
+            "runtime_id": runtime,
+            "model_id": model,
+            "deploy_to_chat_runtime": True,
+            "require_chat_signature": True,
+        }
+        about: Facts = {"adapter": adapter, "runtime": runtime, "model": model, "base": base}
+        return self._post(f"{ADAPTERS}/activate", Activated, about, json=body, read_s=self._limits.activate_s)
+
+    def mark_active(self, adapter: str, runtime: str) -> Activated:
+        """Have the registry say that an adapter is active, which the chat uses already."""
+        body = {"adapter_id": adapter, "adapter_path": "", "runtime_id": runtime}
+        about: Facts = {"adapter": adapter, "runtime": runtime}
+        return self._post(f"{ADAPTERS}/activate", Activated, about, json=body)
+
+    def deactivate(self, *, deploy: bool) -> Deactivated:
+        """Have no adapter active; with `deploy` the chat goes back to the model before it."""
+        params = {"deploy_to_chat_runtime": "true" if deploy else "false"}
+        limit = self._limits.activate_s if deploy else None
+        return self._post(f"{ADAPTERS}/deactivate", Deactivated, {}, params=params, read_s=limit)
+
+    def activate_model(self, model: str, runtime: str) -> None:
+        """Have the chat use a model that a runtime has."""
+        path = "/api/v1/models/activate"
+        body = {"name": model, "runtime": runtime, "switch_source": "ui"}
+        reply = self._ask("POST", path, json=body, read_s=self._limits.activate_s)
+        if not reply.is_ok:
+            raise refusal(reply, self.url, path, {"model": model, "runtime": runtime})
+
+    # inside
+
+    def _get(self, path: str, answer: type[T], *, params: Mapping[str, str] | None = None) -> T:
+        about: Facts = {"model": (params or {}).get("model_id"), "runtime": (params or {}).get("runtime_id")}
+        return self._read(self._ask("GET", path, params=params), path, about, TypeAdapter(answer))
+
+    def _post(self, path: str, answer: type[T], about: Facts, **sent: Any) -> T:
+        return self._read(self._ask("POST", path, **sent), path, about, TypeAdapter(answer))
+
+    def _read(self, reply: Reply, path: str, about: Facts, answer: TypeAdapter[T]) -> T:
+        if not reply.is_ok:
+            raise refusal(reply, self.url, path, about)
+        try:
+            return answer.validate_json(reply.body)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            detail = f"{place}: {first['msg']}" if place else first["msg"]
+            raise AcademyError(ErrorCode.VENOM_ANSWER_INVALID, path=path, detail=detail) from error
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Mapping[str, Any] | None = None,
+        params: Mapping[str, str] | None = None,
+        read_s: float | None = None,
+    ) -> Reply:
+        """Send a request, again after each pause that the server asks for.
+
+        Raises:
+            AcademyError: `venom_unreachable`, `venom_timeout`, `venom_tls`, `venom_busy`,
+                `venom_answer_invalid`.
+        """
+        request = self._http.build_request(method, f"{self.url}{path}", json=json, params=params)
+        limit_s = self._limits.read_s if read_s is None else read_s
+        waited_s = 0.0
+        while True:
+            reply = self._send(request, limit_s)
+            if reply.status != 429:
+                return reply
+            wanted_s = pause_s(reply)
+            waited_s += max(wanted_s, 0.1)
+            if waited_s > PATIENCE_S:
+                raise AcademyError(ErrorCode.VENOM_BUSY, pause=round(wanted_s))
+            self._pause(wanted_s)
+
+    def _send(self, request: httpx.Request, limit_s: float) -> Reply:
+        timeout = httpx.Timeout(limit_s, connect=min(limit_s, self._limits.connect_s))
+        request.extensions["timeout"] = timeout.as_dict()
+        deadline = time.monotonic() + limit_s
+        try:
+            response = self._http.send(request, stream=True)
+            try:
+                body = self._body(response, deadline)
+            finally:
+                response.close()
+        except (httpx.TimeoutException, TimeoutError) as error:
+            raise AcademyError(ErrorCode.VENOM_TIMEOUT, url=self.url, patience=limit_s) from error
+        except httpx.ProtocolError as error:
+            if any(word in str(error) for word in ("disconnected", "closed")):
+                raise self._unreachable("the connection was cut") from error
+            raise AcademyError(ErrorCode.VENOM_NOT_VENOM, url=self.url, detail="no HTTP") from error
+        except httpx.DecodingError as error:
+            raise AcademyError(ErrorCode.VENOM_ANSWER_INVALID, path=request.url.path) from error
+        except httpx.TransportError as error:
+            raise self._transport_error(error) from error
+        return Reply(response.status_code, dict(response.headers), body)
+
+    def _body(self, response: httpx.Response, deadline: float) -> bytes:
+        """Read an answer whole, within bounds of size and time."""
+        body = bytearray()
+        for chunk in response.iter_bytes():
+            body += chunk
+            if len(body) > ANSWER_BYTES:
+                detail = f"more than {ANSWER_BYTES} bytes"
+                raise AcademyError(
+                    ErrorCode.VENOM_ANSWER_INVALID, path=response.request.url.path, detail=detail
+                )
+            if time.monotonic() > deadline:
+                raise TimeoutError
+        return bytes(body)
+
+    def _transport_error(self, error: httpx.TransportError) -> AcademyError:
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, ssl.SSLError):
+                detail = getattr(cause, "verify_message", "") or cause.reason
+                return AcademyError(ErrorCode.VENOM_TLS, url=self.url, detail=detail)
+            if isinstance(cause, OSError) and cause.strerror:
+                return self._unreachable(cause.strerror)
+            cause = cause.__cause__ or cause.__context__
+        return self._unreachable(str(error))
+
+    def _unreachable(self, detail: str) -> AcademyError:
+        return AcademyError(ErrorCode.VENOM_UNREACHABLE, url=self.url, detail=detail)
+
+
+def _inner(content: object, *names: str) -> Mapping[str, Any]:
+    """Return the object inside objects, by names; empty where it is missing."""
+    for name in names:
+        content = content.get(name) if isinstance(content, dict) else None
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,254 @@
+"""The Venom servers that the user has named, and what was active on each before a push.
+
+Owns `connections.json`. It holds no secrets: a server asks for none. Refuses to talk to servers.
+"""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from trainers.errors import AcademyError, ErrorCode
+from trainers.layout import PROTOCOL_VERSION, Record, write_record
+from trainers.locks import FileLock
+
+#: Rollbacks that can follow each other.
+KEPT_ACTIVATIONS: Final = 20
+#: A change of the file takes milliseconds.
+_LOCK_S = 10.0
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds that a request may take. The server does a whole activation before it answers."""
+
+    connect_s: float = 5.0
+    read_s: float = 20.0
+    activate_s: float = 6000.0
+
+
+class Before(Record):
+    """What a server's chat used: a model of a runtime, and the adapter that it was made from, if any."""
+
+    runtime: str
+    model: str
+    adapter_id: str | None = None
+
+
+class Activation(Record):
+    """One adapter that was made active from here, or was about to be."""
+
+    adapter_id: str
+    before: Before
+
+
+class Connection(Record):
+    """One server. `activations`: the newest last."""
+
+    name: str
+    url: str
+    models_dir: str | None = None
+    activations: tuple[Activation, ...] = ()
+
+    def activation_of(self, adapter_id: str) -> Activation | None:
+        """Return the newest activation of an adapter."""
+        return next((one for one in reversed(self.activations) if one.adapter_id == adapter_id), None)
+
+    def folder(self) -> Path:
+        """The server's models folder.
+
+        Raises:
+            AcademyError: `venom_without_folder`, `venom_folder_missing`, `venom_folder_not_writable`.
+        """
+        if self.models_dir is None:
+            raise AcademyError(ErrorCode.VENOM_WITHOUT_FOLDER, connection=self.name)
+        folder = Path(self.models_dir)
+        if not folder.is_dir():
+            raise AcademyError(ErrorCode.VENOM_FOLDER_MISSING, path=str(folder))
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise AcademyError(ErrorCode.VENOM_FOLDER_NOT_WRITABLE, path=str(folder))
+        return folder
+
+
+class _Stored(Record):
+    connections: tuple[Connection, ...] = ()
+
+
+class Connections:
+    """All connections of one data directory.
+
+    Args:
+        path: `connections.json`.
+        lock: guards changes, for the window and commands may make some at once.
+    """
+
+    def __init__(self, path: Path, lock: Path) -> None:
+        self._path = path
+        self._lock = lock
+
+    def all(self) -> Sequence[Connection]:
+        """Return all connections, sorted by name.
+
+        Raises:
+            AcademyError: `file_unreadable`, `protocol_newer`.
+        """
+        return self._read().connections
+
+    def get(self, name: str) -> Connection:
+        """Return a connection by its name.
+
+        Raises:
+            AcademyError: `connection_unknown`; as `all`.
+        """
+        return _find(self.all(), name)
+
+    def add(self, name: str, url: str, models_dir: Path | None = None) -> Connection:
+        """Remember a server; for one that is known by this name, change its models folder.
+
+        Raises:
+            AcademyError: `connection_name_invalid`, `venom_url_invalid`, `venom_folder_missing`,
+                `connection_exists` when the name means another server; as `all`.
+        """
+        if not _NAME.fullmatch(name):
+            raise AcademyError(ErrorCode.CONNECTION_NAME_INVALID, connection=name)
+        address = checked_url(url)
+        folder = models_dir.expanduser().resolve() if models_dir else None
+        if folder is not None and not folder.is_dir():
+            raise AcademyError(ErrorCode.VENOM_FOLDER_MISSING, path=str(folder))
+        place = str(folder) if folder else None
+        with self._changing() as connections:
+            known = next((one for one in connections if one.name == name), None)
+            if known is not None and known.url != address:
+                raise AcademyError(ErrorCode.CONNECTION_EXISTS, connection=name, url=known.url)
+            made = known or Connection(name=name, url=address)
+            made = made.model_copy(update={"models_dir": place or made.models_dir})
+            connections[:] = [*(one for one in connections if one.name != name), made]
+        return made
+
+    def remove(self, name: str) -> Connection:
+        """Forget a server; nothing happens on it.
+
+        Raises:
+            AcademyError: `connection_unknown`; as `all`.
+        """
+        with self._changing() as connections:
+            gone = _find(connections, name)
+            connections.remove(gone)
+        return gone
+
+    def begin_activation(self, name: str, activation: Activation) -> None:
+        """Remember what is active before an adapter becomes so; one that is begun again is replaced.
+
+        Raises:
+            AcademyError: `connection_unknown`; as `all`.
+        """
+
+        def changed(known: Sequence[Activation]) -> Sequence[Activation]:
+            earlier = known[:-1] if known and known[-1].adapter_id == activation.adapter_id else known
+            return [*earlier, activation][-KEPT_ACTIVATIONS:]
+
+        self._change_activations(name, changed)
+
+    def end_activation(self, name: str, adapter_id: str) -> None:
+        """Forget the newest activation of an adapter, which was undone, and later ones that came to nothing.
+
+        Raises:
+            AcademyError: `connection_unknown`; as `all`.
+        """
+
+        def changed(known: Sequence[Activation]) -> Sequence[Activation]:
+            places = [place for place, one in enumerate(known) if one.adapter_id == adapter_id]
+            return known[: places[-1]] if places else known
+
+        self._change_activations(name, changed)
+
+    # inside
+
+    def _change_activations(
+        self, name: str, change: Callable[[Sequence[Activation]], Sequence[Activation]]
+    ) -> None:
+        with self._changing() as connections:
+            old = _find(connections, name)
+            new = old.model_copy(update={"activations": tuple(change(old.activations))})
+            connections[connections.index(old)] = new
+
+    @contextmanager
+    def _changing(self) -> Iterator[list[Connection]]:
+        lock = FileLock(self._lock)
+        if not lock.acquire(_LOCK_S):
+            raise AcademyError(ErrorCode.FILE_UNREADABLE, path=str(self._path), detail="it is in use")
+        try:
+            connections = list(self._read().connections)
+            yield connections
+            ordered = tuple(sorted(connections, key=lambda one: one.name))
+            self._write(_Stored(connections=ordered))
+        finally:
+            lock.release()
+
+    def _write(self, stored: _Stored) -> None:
+        try:
+            write_record(self._path, stored)
+        except OSError as error:
+            if error.errno in {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}:
+                raise AcademyError(ErrorCode.DISK_FULL, path=str(self._path.parent)) from error
+            detail = error.strerror or str(error)
+            raise AcademyError(
+                ErrorCode.DATA_DIR_NOT_WRITABLE, path=str(self._path.parent), detail=detail
+            ) from error
+
+    def _read(self) -> _Stored:
+        try:
+            return _Stored.model_validate_json(self._path.read_bytes())
+        except FileNotFoundError:
+            return _Stored()
+        except OSError as error:
+            detail = error.strerror or str(error)
+            raise AcademyError(ErrorCode.FILE_UNREADABLE, path=str(self._path), detail=detail) from error
+        except ValidationError as error:
+            for problem in error.errors():
+                if problem["loc"] == ("v",) and isinstance(found := problem["input"], int):
+                    raise AcademyError(
+                        ErrorCode.PROTOCOL_NEWER, path=str(self._path), found=found, known=PROTOCOL_VERSION
+                    ) from error
+            detail = error.errors()[0]["msg"]
+            raise AcademyError(ErrorCode.FILE_UNREADABLE, path=str(self._path), detail=detail) from error
+
+
+def checked_url(url: str) -> str:
+    """Return a server's address in its one spelling, without a slash at its end.
+
+    Raises:
+        AcademyError: `venom_url_invalid`; also for one with a password in it, for it would be stored.
+    """
+    try:
+        parts = urlsplit(url.strip())
+        port = parts.port
+    except ValueError as error:
+        raise AcademyError(ErrorCode.VENOM_URL_INVALID, url=url) from error
+    if parts.username is not None or parts.password is not None:
+        shown = parts._replace(netloc=parts.hostname or "").geturl()
+        raise AcademyError(ErrorCode.VENOM_URL_INVALID, url=shown)
+    plain = not (parts.query or parts.fragment) and not re.search(r"\s", url.strip())
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not plain or port == 0:
+        raise AcademyError(ErrorCode.VENOM_URL_INVALID, url=url)
+    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
+
+
+def _find(connections: Sequence[Connection], name: str) -> Connection:
+    for connection in connections:
+        if connection.name == name:
+            return connection
+    names = [connection.name for connection in connections]
+    near = difflib.get_close_matches(name, names, n=3) or names
+    raise AcademyError(ErrorCode.CONNECTION_UNKNOWN, connection=name, known=", ".join(near))

@@ -1,0 +1,114 @@
+"""How a Venom server stands: looks at everything that a push needs, and names each trouble.
+
+Owns what is looked at. Changes nothing on the server, but for one line in its audit log when it is asked
+whether it takes changes and refuses. Refuses to know sentences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from academy_desktop.core.venom.answers import AcademyStatus, ActiveModel, Adapter, Features
+from academy_desktop.core.venom.connections import Connection
+from trainers.errors import AcademyError, ErrorCode
+
+if TYPE_CHECKING:
+    from academy_desktop.core.venom.client import VenomClient
+
+T = TypeVar("T")
+
+#: After one of these no further request can succeed.
+_HOPELESS = frozenset(
+    {
+        ErrorCode.VENOM_UNREACHABLE,
+        ErrorCode.VENOM_TIMEOUT,
+        ErrorCode.VENOM_TLS,
+        ErrorCode.VENOM_REDIRECTED,
+        ErrorCode.VENOM_BUSY,
+    }
+)
+
+
+@dataclass
+class Report:
+    """What was found.
+
+    Attributes:
+        reachable: a Venom server answers.
+        can_activate: whether it would activate an adapter for us; None when it was not asked.
+        features: what it can do; None when it does not say.
+        troubles: what is wrong, the most important first.
+    """
+
+    connection: Connection
+    reachable: bool = False
+    academy_enabled: bool = False
+    components: dict[str, bool] = field(default_factory=dict)
+    features: Features | None = None
+    can_activate: bool | None = None
+    active_runtime: str | None = None
+    active_model: str | None = None
+    adapters: tuple[Adapter, ...] = ()
+    troubles: list[AcademyError] = field(default_factory=list)
+
+
+def examine(connection: Connection, client: VenomClient, *, ask_for_changes: bool) -> Report:
+    """Look at a server; never raises for what it finds there."""
+    look = _Look(client)
+    report = Report(connection, troubles=look.troubles)
+    look.at(client.greet)
+    report.reachable = not look.troubles
+    if not report.reachable:
+        report.can_activate = False
+        return report
+    status = look.at(client.academy_status) or AcademyStatus(enabled=False)
+    report.academy_enabled, report.components = status.enabled, status.components
+    report.features = look.at(client.features)
+    active = look.at(client.active_model) or ActiveModel()
+    report.active_runtime, report.active_model = active.runtime or None, active.active_model
+    if not status.enabled:
+        if not look.troubles:
+            look.troubles.append(AcademyError(ErrorCode.VENOM_DISABLED, url=client.url))
+        report.can_activate = False
+    else:
+        _examine_academy(report, look, ask_for_changes=ask_for_changes)
+    try:
+        connection.folder()
+    except AcademyError as trouble:
+        look.troubles.append(trouble)
+    return report
+
+
+def _examine_academy(report: Report, look: _Look, *, ask_for_changes: bool) -> None:
+    client = look.client
+    before = len(look.troubles)
+    report.adapters = look.at(client.adapters) or ()
+    missing = report.features.missing if report.features else ()
+    if missing:
+        look.troubles.append(AcademyError(ErrorCode.VENOM_OLDER, url=client.url, missing=", ".join(missing)))
+    if len(look.troubles) > before:
+        report.can_activate = False
+    elif ask_for_changes:
+        report.can_activate = bool(look.at(client.takes_changes))
+        if not report.can_activate and len(look.troubles) == before:
+            look.troubles.append(AcademyError(ErrorCode.VENOM_REMOTE, url=client.url))
+
+
+class _Look:
+    """Asks one thing after another and keeps what went wrong."""
+
+    def __init__(self, client: VenomClient) -> None:
+        self.client = client
+        self.troubles: list[AcademyError] = []
+
+    def at(self, ask: Callable[[], T]) -> T | None:
+        if any(trouble.code in _HOPELESS for trouble in self.troubles):
+            return None
+        try:
+            return ask()
+        except AcademyError as trouble:
+            if trouble.code not in {known.code for known in self.troubles}:
+                self.troubles.append(trouble)
+            return None
