@@ -28,9 +28,22 @@ def N_(text: str) -> str:  # noqa: N802 - gettext's own name for "translate late
     return text
 
 
-def option(default: Any, help_text: str, *, unit: str | None = None, **bounds: Any) -> Any:  # noqa: ANN401
-    """Declare one option: default, help, unit (shown beside the value) and bounds (`ge`, `gt`, `le`)."""
-    return Field(default, description=help_text, json_schema_extra={"unit": unit} if unit else None, **bounds)
+def option(
+    default: Any,  # noqa: ANN401
+    help_text: str,
+    *,
+    title: str | None = None,
+    unit: str | None = None,
+    **bounds: Any,
+) -> Any:  # noqa: ANN401
+    """Declare one option: default, help, title (what a form calls it), unit (beside the value) and bounds."""
+    return Field(
+        default,
+        title=title,
+        description=help_text,
+        json_schema_extra={"unit": unit} if unit else None,
+        **bounds,
+    )
 
 
 class Section(BaseModel):
@@ -60,15 +73,29 @@ class DatasetRef(Section):
 class Lora(Section):
     """The shape of the adapter (PEFT's LoraConfig)."""
 
-    rank: int = option(16, N_("Width of the adapter: more learns more and costs more memory."), ge=4, le=64)
+    rank: int = option(
+        16, N_("Width of the adapter: more learns more and costs more memory."), title=N_("Rank"), ge=4, le=64
+    )
     alpha: int = option(
-        32, N_("Strength of the adapter; the update is scaled by alpha / rank."), ge=1, le=256
+        32,
+        N_("Strength of the adapter; the update is scaled by alpha / rank."),
+        title=N_("Alpha"),
+        ge=1,
+        le=256,
     )
-    dropout: float = option(0.0, N_("Share of adapter inputs dropped while training."), ge=0.0, le=0.5)
+    dropout: float = option(
+        0.0, N_("Share of adapter inputs dropped while training."), title=N_("Dropout"), ge=0.0, le=0.5
+    )
     target_modules: Literal["all-linear"] | tuple[str, ...] = option(
-        "all-linear", N_("Layers that get an adapter: all-linear, or a list of layer names.")
+        "all-linear",
+        N_("Layers that get an adapter: all-linear, or a list of layer names."),
+        title=N_("Layers with an adapter"),
     )
-    use_rslora: bool = option(False, N_("Scale by alpha / sqrt(rank) instead: steadier at high ranks."))
+    use_rslora: bool = option(
+        False,
+        N_("Scale by alpha / sqrt(rank) instead: steadier at high ranks."),
+        title=N_("Rank-stabilized (rsLoRA)"),
+    )
 
     def layers(self) -> tuple[str, ...]:
         """The names of the adapted layers."""
@@ -78,22 +105,40 @@ class Lora(Section):
 class Training(Section):
     """How long, how fast and in which order."""
 
-    learning_rate: float = option(2e-4, N_("Size of each update."), gt=0.0, le=0.01)
-    num_epochs: int = option(2, N_("How often every row is seen."), ge=1, le=20)
-    max_steps: int | None = option(None, N_("End after this many steps, whatever the epochs say."), ge=1)
-    batch_size: int = option(1, N_("Rows computed at once."), unit="rows", ge=1, le=32)
-    gradient_accumulation_steps: int = option(4, N_("Batches summed into one step."), ge=1, le=128)
-    max_seq_length: int = option(1024, N_("Longer rows are cut here."), unit="tokens", ge=256, le=8192)
+    learning_rate: float = option(
+        2e-4, N_("Size of each update."), title=N_("Learning rate"), gt=0.0, le=0.01
+    )
+    num_epochs: int = option(2, N_("How often every row is seen."), title=N_("Epochs"), ge=1, le=20)
+    max_steps: int | None = option(
+        None, N_("End after this many steps, whatever the epochs say."), title=N_("Most steps"), ge=1
+    )
+    batch_size: int = option(
+        1, N_("Rows computed at once."), title=N_("Batch size"), unit="rows", ge=1, le=32
+    )
+    gradient_accumulation_steps: int = option(
+        4, N_("Batches summed into one step."), title=N_("Batches per step"), ge=1, le=128
+    )
+    max_seq_length: int = option(
+        1024, N_("Longer rows are cut here."), title=N_("Longest row"), unit="tokens", ge=256, le=8192
+    )
     lr_scheduler_type: Literal["linear", "cosine", "constant"] = option(
-        "linear", N_("How the learning rate falls after the warm-up.")
+        "linear", N_("How the learning rate falls after the warm-up."), title=N_("Schedule")
     )
     warmup_steps: int = option(
-        5, N_("Steps over which the learning rate rises from zero."), unit="steps", ge=0
+        5, N_("Steps over which the learning rate rises from zero."), title=N_("Warm-up"), unit="steps", ge=0
     )
-    weight_decay: float = option(0.0, N_("Pull of the adapter's weights towards zero."), ge=0.0, le=1.0)
-    max_grad_norm: float = option(1.0, N_("Longer gradients are shortened to this norm."), gt=0.0, le=100.0)
+    weight_decay: float = option(
+        0.0, N_("Pull of the adapter's weights towards zero."), title=N_("Weight decay"), ge=0.0, le=1.0
+    )
+    max_grad_norm: float = option(
+        1.0, N_("Longer gradients are shortened to this norm."), title=N_("Gradient norm"), gt=0.0, le=100.0
+    )
     seed: int = option(
-        3407, N_("Start of every random choice; the same seed gives the same run."), ge=0, lt=2**32
+        3407,
+        N_("Start of every random choice; the same seed gives the same run."),
+        title=N_("Seed"),
+        ge=0,
+        lt=2**32,
     )
 
 
@@ -101,10 +146,18 @@ class Evaluation(Section):
     """How often the held-out rows are scored."""
 
     every_steps: int | None = option(
-        None, N_("Steps between evaluations; empty: once per epoch."), unit="steps", ge=1
+        None,
+        N_("Steps between evaluations; empty: once per epoch."),
+        title=N_("Evaluate every"),
+        unit="steps",
+        ge=1,
     )
     max_rows: int = option(
-        200, N_("Held-out rows scored each time; 0 turns evaluation off."), unit="rows", ge=0
+        200,
+        N_("Held-out rows scored each time; 0 turns evaluation off."),
+        title=N_("Held-out rows"),
+        unit="rows",
+        ge=0,
     )
 
 
@@ -112,24 +165,39 @@ class Checkpoints(Section):
     """How often the run is saved, and how many saves are kept."""
 
     every_steps: int | None = option(
-        None, N_("Steps between checkpoints; empty: by time only."), unit="steps", ge=1
+        None,
+        N_("Steps between checkpoints; empty: by time only."),
+        title=N_("Save every"),
+        unit="steps",
+        ge=1,
     )
     every_minutes: float = option(
-        10.0, N_("Minutes between checkpoints at most."), unit="min", gt=0.0, le=1440.0
+        10.0,
+        N_("Minutes between checkpoints at most."),
+        title=N_("Save at least every"),
+        unit="min",
+        gt=0.0,
+        le=1440.0,
     )
-    keep: int = option(2, N_("Checkpoints kept; older ones are removed."), ge=1, le=100)
+    keep: int = option(2, N_("Checkpoints kept; older ones are removed."), title=N_("Keep"), ge=1, le=100)
 
 
 class Hardware(Section):
     """Where and how the arithmetic is done; everything is chosen by itself unless named."""
 
-    device: Device = option("auto", N_("cpu, cuda, or auto: the GPU if there is one."))
-    engine: Engine = option("auto", N_("Training engine; auto takes the fastest that knows the model."))
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
-        "auto", N_("Number format of the arithmetic.")
+    device: Device = option("auto", N_("cpu, cuda, or auto: the GPU if there is one."), title=N_("Device"))
+    engine: Engine = option(
+        "auto", N_("Training engine; auto takes the fastest that knows the model."), title=N_("Engine")
     )
-    quantization: Literal["none", "nf4"] = option("none", N_("nf4 keeps the base model in 4 bit (QLoRA)."))
-    threads: int | None = option(None, N_("Processor threads; empty: one per core."), ge=1, le=256)
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
+        "auto", N_("Number format of the arithmetic."), title=N_("Precision")
+    )
+    quantization: Literal["none", "nf4"] = option(
+        "none", N_("nf4 keeps the base model in 4 bit (QLoRA)."), title=N_("Quantization")
+    )
+    threads: int | None = option(
+        None, N_("Processor threads; empty: one per core."), title=N_("Threads"), ge=1, le=256
+    )
 
 
 class TrainRecipe(Section):
