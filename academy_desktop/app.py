@@ -1,46 +1,63 @@
 """The window's composition root: builds each object once, owns the loop and the shutdown.
 
 In this order: options; a display or a sentence; the data directory or a sentence; the Qt application; the
-loop; the objects; the window; then until it is closed. Runs in progress belong to their hosts and go on.
+only window on this directory, or the other one comes forward; the loop; the objects; the window; then until
+it is closed. Runs in progress belong to their hosts and go on.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import gettext
 import logging
 import os
+import shlex
+import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 import qasync
+from PySide6.QtCore import QLibraryInfo, QMessageLogContext, QtMsgType, QTranslator, qInstallMessageHandler
 from PySide6.QtWidgets import QApplication, QWidget
 
+from academy_desktop.core.environment import Doctor, nvidia_gpus
 from academy_desktop.core.history import EventTail
-from academy_desktop.core.jobs import Jobs
+from academy_desktop.core.jobs import Jobs, QueueDevice
 from academy_desktop.core.logs import LogTail
 from academy_desktop.core.paths import DataDir
+from academy_desktop.core.reader import JobSummary
+from academy_desktop.core.runtimes import Runtimes
+from academy_desktop.core.tasks import Tasks
+from academy_desktop.doorbell import Doorbell
 from academy_desktop.text import catalogs
+from academy_desktop.text.findings import Findings
 from academy_desktop.text.formats import Formats
 from academy_desktop.text.marking import N_
 from academy_desktop.text.messages import Description, Messages
+from academy_desktop.viewmodels.commands import Commands
 from academy_desktop.viewmodels.event_hub import EventHub
 from academy_desktop.viewmodels.home import Home
-from academy_desktop.viewmodels.job_table import JobTable
-from academy_desktop.viewmodels.ports import JobSource
+from academy_desktop.viewmodels.job_table import JobTable, title
+from academy_desktop.viewmodels.ports import JobSource, MachineDoctor
 from academy_desktop.viewmodels.run_detail import RunDetail
 from academy_desktop.viewmodels.runs import Runs
 from academy_desktop.viewmodels.supervisor import Supervisor
+from academy_desktop.views.dialogs import LeaveDialog
 from academy_desktop.views.home import HomePage
 from academy_desktop.views.look import Look
 from academy_desktop.views.main_window import MainWindow, Page
 from trainers.errors import AcademyError, ErrorCode
 
 RESOURCES = Path(__file__).resolve().parents[1] / "resources"
+
+#: Seconds between two looks for garbage.
+GARBAGE_EVERY_S = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +67,6 @@ class Options:
     """What the command line asked for."""
 
     data_dir: Path | None
-    demo: bool
     smoke: bool
 
 
@@ -74,21 +90,86 @@ class Words:
         return self.translations.gettext
 
 
-class Desk:
-    """The objects behind one window, over one source of jobs."""
+class WindowJobs:
+    """The jobs, as the window needs them.
 
-    def __init__(self, look: Look, words: Words, jobs: JobSource) -> None:
-        self._look = look
+    Which device a job is resumed on is asked when it is resumed, in the caller's thread: a graphics driver
+    may take seconds to answer, and the window must not wait for it.
+    """
+
+    def __init__(self, data: DataDir, python: Path) -> None:
+        self._data = data
+        self._python = python
+        self._jobs = Jobs(data, python)
+
+    def list(self) -> Sequence[JobSummary]:
+        """All jobs, the oldest first."""
+        return self._jobs.list()
+
+    def stop(self, job: str) -> str:
+        """Ask a job to save and end."""
+        return self._jobs.stop(job)
+
+    def resume(self, job: str) -> int:
+        """Start a new attempt of a job from its last checkpoint."""
+        device: QueueDevice = "cuda-0" if nvidia_gpus() else "cpu"
+        return Jobs(self._data, self._python, auto_device=device).resume(job)
+
+
+class Desk:
+    """The objects behind one window, over the core's jobs and doctor."""
+
+    def __init__(
+        self,
+        look: Look,
+        words: Words,
+        jobs: JobSource,
+        doctor: MachineDoctor,
+        commands: Commands,
+    ) -> None:
+        self.look = look
         self._words = words
+        self._doctor = doctor
+        self._leaving = False
         self.supervisor = Supervisor(self._report)
         self.hub = EventHub(jobs, EventTail, LogTail)
         self.table = JobTable(words.messages, words.formats, words.gettext)
         detail = RunDetail(words.messages, words.formats, words.gettext)
-        self.runs = Runs(jobs, self.hub, self.table, detail, words.messages, self.supervisor)
-        self.home = Home(self.table, words.formats, words.gettext)
-        self.window = MainWindow(look, self._pages(), words.gettext)
+        self.runs = Runs(jobs, self.hub, self.table, detail, words.messages, self.supervisor, commands)
+        findings = Findings(words.translations, words.messages)
+        self.home = Home(self.table, findings, words.formats, words.gettext, commands)
+        self.window = MainWindow(look, self._pages(), words.gettext, self._may_close)
         self.hub.jobs_read.connect(self.home.refresh)
         self.runs.told.connect(self._tell)
+
+    def start(self) -> None:
+        """Begin to look at jobs and machine; needs the running loop."""
+        self.supervisor.start(self.hub.follow_jobs(), "jobs")
+        self.supervisor.start(self.hub.follow_run(), "run")
+        self.supervisor.start(self._examine(), "doctor")
+
+    def leave(self) -> None:
+        """Close the window and ask nothing."""
+        self._leaving = True
+        self.window.close()
+
+    async def _examine(self) -> None:
+        self.home.take(await asyncio.to_thread(self._doctor.glance))
+
+    def _may_close(self) -> bool:
+        """Whether the window may close now; with runs in progress the user is asked, and it closes then."""
+        going = self.runs.going
+        if self._leaving or not going:
+            return True
+        dialog = LeaveDialog(self.look, [title(job) for job in going], self._words.gettext, self.window)
+        dialog.keep.connect(self.leave)
+        dialog.stop.connect(lambda: self.supervisor.start(self._stop_and_leave(), "stop and leave"))
+        dialog.open()
+        return False
+
+    async def _stop_and_leave(self) -> None:
+        if await self.runs.stop_going():
+            self.leave()
 
     def _pages(self) -> Sequence[Page]:
         _ = self._words.gettext
@@ -98,14 +179,14 @@ class Desk:
         )
 
     def _make_home(self) -> QWidget:
-        page = HomePage(self._look, self.home, self._words.gettext)
+        page = HomePage(self.look, self.home, self._words.gettext)
         page.job_opened.connect(self._open_job)
         return page
 
     def _make_runs(self) -> QWidget:
         from academy_desktop.views.runs import RunsPage  # brings pyqtgraph, which takes its time
 
-        return RunsPage(self._look, self.runs, self._words.formats, self._words.gettext)
+        return RunsPage(self.look, self.runs, self._words.formats, self._words.gettext)
 
     def _open_job(self, job: str) -> None:
         self.runs.select(job)
@@ -123,6 +204,9 @@ class Desk:
         self, kind: type[BaseException], error: BaseException, traceback: TracebackType | None
     ) -> None:
         """For `sys.excepthook`: what escaped from a slot."""
+        if isinstance(error, KeyboardInterrupt):
+            self.leave()
+            return
         self._report(error.with_traceback(traceback))
 
 
@@ -133,17 +217,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if not has_display(os.environ, sys.platform):
             raise AcademyError(ErrorCode.NO_DISPLAY)
-        data = (DataDir(options.data_dir) if options.data_dir else DataDir.default()).open()
+        data = _data_dir(options).open()
     except AcademyError as error:
-        said = words.messages.describe(error.code, error.facts)
-        sys.stderr.write(f"{said.title}. {said.sentence} {said.next_step}\n")
-        return 1
-    app = _application()
+        return _refuse(words.messages.describe(error.code, error.facts))
+    app = _application(words)
+    doorbell = Doorbell(data.root)
+    if not doorbell.claim():
+        return 0 if doorbell.ring() else _refuse(_already_open(words, data))
     try:
         with asyncio.Runner(loop_factory=lambda: qasync.QEventLoop(app)) as runner:
-            runner.run(_session(app, words, data, options))
+            runner.run(_session(app, words, data, options, doorbell))
     except KeyboardInterrupt:
         return 130
+    finally:
+        doorbell.release()
     return 0
 
 
@@ -153,21 +240,40 @@ def has_display(environment: Mapping[str, str], platform: str) -> bool:
     return not platform.startswith("linux") or any(environment.get(name) for name in names)
 
 
-async def _session(app: QApplication, words: Words, data: DataDir, options: Options) -> None:
+async def _session(
+    app: QApplication, words: Words, data: DataDir, options: Options, doorbell: Doorbell
+) -> None:
     """From the first paint until the window is closed."""
-    desk = Desk(Look(app, RESOURCES), words, Jobs(data, Path(sys.executable)))
+    python = Path(sys.executable)
+    doctor = Doctor(data, Tasks(python, Runtimes(data.runtimes)))
+    desk = Desk(Look(app, RESOURCES), words, WindowJobs(data, python), doctor, Commands(_academy(data)))
     closed = asyncio.Event()
     desk.window.closed.connect(closed.set)
+    doorbell.rung.connect(desk.window.come_forward)
     hook, sys.excepthook = sys.excepthook, desk.report_hook
+    gc.disable()
     try:
         desk.window.show()
-        desk.supervisor.start(desk.hub.run(), "event hub")
+        desk.start()
+        desk.supervisor.start(_collect_garbage(), "garbage")
         if options.smoke:
             desk.supervisor.start(_smoke(desk), "smoke")
         await closed.wait()
     finally:
+        doorbell.release()  # a thread may still read for a while: the next window need not wait for it
         await desk.supervisor.close()
+        gc.enable()
         sys.excepthook = hook
+
+
+async def _collect_garbage() -> None:
+    """Collect where Qt objects belong: Python would do so in whatever thread makes the most objects."""
+    thresholds = gc.get_threshold()
+    while True:
+        await asyncio.sleep(GARBAGE_EVERY_S)
+        due = [number for number, count in enumerate(gc.get_count()) if count > thresholds[number]]
+        if due:
+            gc.collect(due[-1])
 
 
 async def _smoke(desk: Desk) -> None:
@@ -176,16 +282,72 @@ async def _smoke(desk: Desk) -> None:
         desk.window.show_page(page)
         desk.window.grab()
         await asyncio.sleep(0)
-    desk.window.close()
+    desk.leave()
 
 
-def _application() -> QApplication:
+def _application(words: Words) -> QApplication:
     running = QApplication.instance()
-    app = running if isinstance(running, QApplication) else QApplication(sys.argv[:1])
+    with _sentence_for_what_kills(words):
+        app = running if isinstance(running, QApplication) else QApplication(sys.argv[:1])
     app.setApplicationName("Academy Desktop")
     app.setDesktopFileName("academy-desktop")
     app.setQuitOnLastWindowClosed(False)  # the session ends the loop, after its tasks
+    translator = QTranslator(app)
+    folder = QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)
+    if translator.load(f"qtbase_{words.formats.locale}", folder):
+        app.installTranslator(translator)
     return app
+
+
+@contextmanager
+def _sentence_for_what_kills(words: Words) -> Iterator[None]:
+    """Without a display that it can reach Qt ends the process: say why, in a sentence, before it does."""
+    said: list[str] = []
+
+    def hear(kind: QtMsgType, _context: QMessageLogContext, text: str) -> None:
+        if kind is not QtMsgType.QtFatalMsg:
+            said.append(text)
+            return
+        detail = (said or text.splitlines())[0].strip().rstrip(".")
+        _refuse(words.messages.describe(ErrorCode.NO_DISPLAY, {"detail": detail}))
+        sys.stderr.flush()
+        os._exit(1)
+
+    before = qInstallMessageHandler(hear)
+    try:
+        yield
+    finally:
+        qInstallMessageHandler(before)
+    for text in said:
+        _log.warning("Qt: %s", text)
+
+
+def _refuse(said: Description) -> int:
+    sys.stderr.write(f"{said.title}. {said.sentence} {said.next_step}\n")
+    return 1
+
+
+def _already_open(words: Words, data: DataDir) -> Description:
+    _ = words.gettext
+    return Description(
+        _(N_("The window is already open")),
+        _(N_("Another window uses the data folder {path}, and it does not answer.")).format(path=data.root),
+        _(N_("Close that window, or choose another folder with --data-dir.")),
+    )
+
+
+def _data_dir(options: Options) -> DataDir:
+    return DataDir(options.data_dir.expanduser().absolute()) if options.data_dir else DataDir.default()
+
+
+def _academy(data: DataDir) -> str:
+    """How the command line is called in the terminal that this window was started from."""
+    command = "academy"
+    if not shutil.which(command) and (RESOURCES.parent / "packaging" / "bootstrap.py").is_file():
+        command = "python3 packaging/bootstrap.py cli"
+    if data == DataDir.default():
+        return command
+    return f"{command} --data-dir {shlex.quote(str(data.root))}"
 
 
 def _parse(argv: Sequence[str] | None) -> Options:
@@ -193,11 +355,10 @@ def _parse(argv: Sequence[str] | None) -> Options:
         prog="academy-desktop", description="Opens the window of Academy Desktop."
     )
     parser.add_argument("--data-dir", type=Path, help="folder that holds datasets, models and runs")
-    parser.add_argument("--demo", action="store_true", help="begin with the guided demo")
     parser.add_argument("--smoke", action="store_true", help="paint every page once and quit")
     given = parser.parse_args(argv)
     named = os.environ.get("ACADEMY_DATA_DIR")
-    return Options(given.data_dir or (Path(named) if named else None), given.demo, given.smoke)
+    return Options(given.data_dir or (Path(named) if named else None), given.smoke)
 
 
 if __name__ == "__main__":

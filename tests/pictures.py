@@ -11,80 +11,142 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import qasync
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
 from academy_desktop.app import RESOURCES, Desk, Words
+from academy_desktop.core.environment import Check
 from academy_desktop.core.jobs import Jobs
 from academy_desktop.core.paths import DataDir
-from academy_desktop.viewmodels.home import Device
+from academy_desktop.core.states import JobState
+from academy_desktop.viewmodels.commands import Commands
 from academy_desktop.views.look import Look
 from tests.academy_desktop.made_runs import (
     GIB,
     STEP_S,
+    MadeDoctor,
     held_lock,
+    made_machine,
+    make_export,
     make_run,
     out_of_memory,
     succeeded,
 )
+from trainers.errors import AcademyError, ErrorCode
 from trainers.layout import ExitRecord
 from trainers.locks import FileLock
 
 SIZES = ((1100, 700), (1600, 1000))
-DEVICE = Device("cpu", "AMD Ryzen 7 7840U", cores=8, ram_bytes=32 * GIB)
+WELL = made_machine()
+ILL = made_machine(
+    Check("packages", "fail", {"missing": "peft, trl"}),
+    Check("disk", "warn", {"free_bytes": 3 * GIB, "path": "/home/anna/.local/share/academy-desktop"}),
+    Check("llama_cpp", "warn"),
+)
 
 
-def fill(data: DataDir) -> FileLock:
-    """One job of each fate; returns the lock of the one that runs."""
+@dataclass(frozen=True)
+class Scene:
+    """One picture: a data directory, a machine, and what the user has done."""
+
+    name: str
+    data: DataDir
+    machine: MadeDoctor | None
+    prepare: Callable[[Desk], QWidget | None]
+
+
+def fill(data: DataDir) -> tuple[FileLock, ...]:
+    """One job of each fate; returns the locks of those that run."""
     now = time.time()
     going = make_run(data, "Kitchen helper", now - 130 * STEP_S, 300).started().steps(1, 127)
     going.close()
+    starting = make_run(data, "Kitchen helper, more passes", now - 7, 300).begun()
+    starting.close()
     done = make_run(data, "Replies in our tone", now - 7200, 300).started().steps(1, 300)
     done.ended(succeeded, 300, 0)
+    make_export(data, "Replies in our tone as GGUF", now - 6000, done.run)
     failed = make_run(data, "Long stories, large batch", now - 90_000, 400).started().steps(1, 23)
     failed.log("RuntimeError: not enough memory: you tried to allocate 22548578304 bytes").ended(
         out_of_memory, 23, 1
     )
     torn = make_run(data, "Invented command language", now - 180_000, 300).started().steps(1, 171)
     torn.exited(ExitRecord(reason="signalled", signal="SIGKILL", ended_at=torn.clock.now))
-    return held_lock(going.run.host_lock)
+    return held_lock(going.run.host_lock), held_lock(starting.run.host_lock)
 
 
-async def draw(
-    app: QApplication, data: DataDir, out: Path, name: str, jobs_shown: Sequence[str]
-) -> list[Path]:
-    """Draw Home once and Runs once per job, in both themes and all sizes."""
+def scenes(filled: DataDir, empty: DataDir) -> Iterator[Scene]:
+    """All that there is to look at."""
+    for name, data in (("filled", filled), ("empty", empty)):
+        yield Scene(f"{name}-home", data, WELL, lambda desk: desk.window.show_page("home"))
+    for state in (JobState.RUNNING, JobState.STARTING, JobState.FAILED, JobState.INTERRUPTED):
+        yield Scene(f"filled-runs-{state}", filled, WELL, partial(show_run, state=state))
+    for kind in ("train", "export"):
+        yield Scene(
+            f"filled-runs-succeeded-{kind}",
+            filled,
+            WELL,
+            partial(show_run, state=JobState.SUCCEEDED, kind=kind),
+        )
+    yield Scene("empty-runs", empty, WELL, lambda desk: desk.window.show_page("runs"))
+    yield Scene("ill-home", empty, ILL, lambda desk: desk.window.show_page("home"))
+    yield Scene("told-home", filled, WELL, tell)
+    yield Scene("leaving", filled, WELL, leave)
+
+
+def show_run(desk: Desk, state: JobState, kind: str = "train") -> None:
+    """The Runs page with a run in this state."""
+    desk.runs.select(next(job.id for job in desk.table.jobs() if job.state is state and job.kind == kind))
+    desk.window.show_page("runs")
+
+
+def tell(desk: Desk) -> None:
+    """Something went wrong."""
+    desk.hub.failed.emit(AcademyError(ErrorCode.DISK_FULL, path="/home/anna", free_bytes=GIB // 8))
+
+
+def leave(desk: Desk) -> QWidget:
+    """The user closes the window while runs are in progress."""
+    desk.window.close()
+    return next(dialog for dialog in desk.window.findChildren(QDialog) if dialog.isVisible())
+
+
+async def draw(app: QApplication, scene: Scene, out: Path) -> list[Path]:
+    """Draw a scene in both themes and all sizes."""
     drawn: list[Path] = []
     for dark in (False, True):
-        desk = Desk(Look(app, RESOURCES, dark), Words.load(RESOURCES), Jobs(data, Path(sys.executable)))
-        desk.home.set_device(DEVICE)
-        desk.hub.deliver(desk.hub.read())
-        for page in desk.window.page_ids:
-            for job in jobs_shown if page == "runs" else ("",):
-                if job:
-                    desk.runs.select(next(one.id for one in desk.table.jobs() if one.state == job))
-                desk.hub.deliver(desk.hub.read())
-                desk.window.show_page(page)
-                for width, height in SIZES:
-                    desk.window.resize(width, height)
-                    desk.window.show()
-                    await asyncio.sleep(0.05)
-                    theme = "dark" if dark else "light"
-                    parts = (name, page, job, theme, f"{width}x{height}")
-                    path = out / f"{'-'.join(part for part in parts if part)}.png"
-                    desk.window.grab().save(str(path))
-                    drawn.append(path)
-        desk.window.close()
+        machine = scene.machine or WELL
+        desk = Desk(
+            Look(app, RESOURCES, dark),
+            Words.load(RESOURCES),
+            Jobs(scene.data, Path(sys.executable)),
+            machine,
+            Commands(),
+        )
+        if scene.machine is not None:
+            desk.home.take(machine.glance())
+        desk.hub.jobs_read.emit(desk.hub.read_jobs())
+        desk.window.show()
+        shown = scene.prepare(desk)
+        desk.hub.deliver(desk.hub.read_run())
+        for width, height in SIZES:
+            desk.window.resize(width, height)
+            await asyncio.sleep(0.05)
+            path = out / f"{scene.name}-{'dark' if dark else 'light'}-{width}x{height}.png"
+            (shown if isinstance(shown, QDialog) else desk.window).grab().save(str(path))
+            drawn.append(path)
+        desk.leave()
         desk.window.deleteLater()
     return drawn
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Draw into the folder that is named; prints the pictures' paths."""
     parser = argparse.ArgumentParser(prog="python -m tests.pictures")
     parser.add_argument("out", type=Path)
@@ -97,12 +159,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         asyncio.Runner(loop_factory=lambda: qasync.QEventLoop(app)) as runner,
     ):
         filled = DataDir(Path(folder) / "filled").open()
-        lock = fill(filled)
-        states = ("running", "succeeded", "failed", "interrupted")
-        drawn = runner.run(draw(app, filled, out, "filled", states))
-        drawn += runner.run(draw(app, DataDir(Path(folder) / "empty").open(), out, "empty", ("",)))
-        lock.release()
-    sys.stdout.writelines(f"{path}\n" for path in drawn)
+        locks = fill(filled)
+        for scene in scenes(filled, DataDir(Path(folder) / "empty").open()):
+            sys.stdout.writelines(f"{path}\n" for path in runner.run(draw(app, scene, out)))
+        for lock in locks:
+            lock.release()
     return 0
 
 

@@ -129,7 +129,7 @@ def _register_ends(group: typer.Typer, session: Session) -> None:
     def suspend(job: Job) -> None:
         _end(session, job, "suspend")
 
-    @group.command(help=_("End a job at once, without saving."))
+    @group.command(help=_("End a job that does not stop: politely at first, then by force."))
     def kill(job: Job) -> None:
         _end(session, job, "kill")
 

@@ -1,32 +1,43 @@
-"""Brings what the run directories say to the view models: read in a thread, delivered in batches.
+"""Brings what the run directories say to the view models: read in threads, delivered in batches.
 
 Owns the rhythm: however fast a trainer writes, the views hear of it at most `FLUSHES_PER_S` times a second,
-and of at most `MOST_EVENTS` events at a time. Refuses to know what the events mean and to write anything.
+and of at most `MOST_EVENTS` events at a time. The list of jobs and the run that is shown are looked at side
+by side, so that a long list never holds up a curve. Refuses to know what the events mean, and to write.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
 from academy_desktop.core.reader import JobSummary
 from academy_desktop.viewmodels.log_lines import LineCutter
 from academy_desktop.viewmodels.ports import EventSource, JobSource, TextSource
-from trainers.errors import AcademyError
+from trainers.errors import AcademyError, ErrorCode
 from trainers.events import AnyEvent
 from trainers.layout import RunDir
 
-FLUSHES_PER_S = 10.0
+T = TypeVar("T")
+
+#: While a long history is read the first time, and otherwise: a trainer takes longer than that for a step.
+FLUSHES_PER_S = 30.0
+CALM_FLUSHES_PER_S = 10.0
 MOST_EVENTS = 2000
 
-#: Seconds between two looks at the list of jobs.
+#: Seconds between two looks at the list of jobs, and how many times longer than a look the rest after it is.
 JOBS_EVERY_S = 1.0
+REST = 5.0
+
+#: A job that is deleted during a look is no failure; what cannot be read so many times in a row is.
+PATIENCE = 3
 
 
 @dataclass
@@ -41,12 +52,12 @@ class Watch:
 
 @dataclass(frozen=True)
 class Batch:
-    """What one look at the disk brought."""
+    """What one look at the run that is watched brought; `more`: there is a backlog."""
 
-    watch: Watch | None
-    jobs: Sequence[JobSummary] | None = None
+    watch: Watch
     events: Sequence[AnyEvent] = ()
     lines: Sequence[str] = ()
+    more: bool = False
 
 
 class EventHub(QObject):
@@ -66,6 +77,7 @@ class EventHub(QObject):
         open_events: Callable[[Path], EventSource],
         open_log: Callable[[Path], TextSource],
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
@@ -73,6 +85,7 @@ class EventHub(QObject):
         self._open_events = open_events
         self._open_log = open_log
         self._clock = clock
+        self._sleep = sleep
         self._watch: Watch | None = None
         self._jobs_due = 0.0
 
@@ -88,40 +101,76 @@ class EventHub(QObject):
         """Look at the list of jobs at the next chance, for example after a command."""
         self._jobs_due = 0.0
 
-    def read(self) -> Batch:
-        """Look at the disk; blocks, belongs into a thread, one call at a time."""
+    def read_jobs(self) -> list[JobSummary]:
+        """Look at the list of jobs, the newest first; blocks, belongs into a thread."""
+        return list(reversed(self._jobs.list()))
+
+    def read_run(self) -> Batch | None:
+        """Look at the run that is watched; blocks, belongs into a thread, one call at a time."""
         watch = self._watch
-        jobs = None
-        if self._clock() >= self._jobs_due:
-            self._jobs_due = self._clock() + JOBS_EVERY_S
-            jobs = sorted(self._jobs.list(), key=lambda job: job.id, reverse=True)
         if watch is None:
-            return Batch(None, jobs)
+            return None
         watch.pending.extend(watch.events.read_new())
         count = min(MOST_EVENTS, len(watch.pending))
         events = [watch.pending.popleft() for _ in range(count)]
-        return Batch(watch, jobs, events, watch.lines.cut(watch.log.read_new()))
+        return Batch(watch, events, watch.lines.cut(watch.log.read_new()), bool(watch.pending))
 
-    def deliver(self, batch: Batch) -> None:
-        """Hand a batch to the views, in their thread."""
-        if batch.jobs is not None:
-            self.jobs_read.emit(batch.jobs)
-        if batch.watch is None or batch.watch is not self._watch:
+    def deliver(self, batch: Batch | None) -> None:
+        """Hand a batch to the views, in their thread; one of a run that is no longer watched is dropped."""
+        if batch is None or batch.watch is not self._watch:
             return
         if batch.events:
             self.events_read.emit(batch.events)
         if batch.lines:
             self.lines_read.emit(batch.lines)
 
-    async def run(self) -> None:
-        """Read and deliver until cancelled. What cannot be read is told once; the next look may go well."""
-        told: str | None = None
+    async def follow_jobs(self) -> None:
+        """Read and deliver the list of jobs until cancelled; what cannot be read may be read next time."""
+        patient = _Patient(self.failed.emit)
         while True:
-            try:
-                self.deliver(await asyncio.to_thread(self.read))
-                told = None
-            except AcademyError as error:
-                if told != str(error):
-                    self.failed.emit(error)
-                told = str(error)
-            await asyncio.sleep(1 / FLUSHES_PER_S)
+            if self._clock() >= self._jobs_due:
+                self._jobs_due = math.inf  # a wish to refresh during the look is not lost
+                began = self._clock()
+                jobs = await patient.look(self.read_jobs)
+                now = self._clock()
+                self._jobs_due = min(self._jobs_due, now + max(JOBS_EVERY_S, REST * (now - began)))
+                if jobs is not None:
+                    self.jobs_read.emit(jobs)
+            await self._sleep(1 / CALM_FLUSHES_PER_S)
+
+    async def follow_run(self) -> None:
+        """Read and deliver what the run that is watched says, until cancelled; as `follow_jobs`."""
+        patient = _Patient(self.failed.emit)
+        while True:
+            batch = await patient.look(self.read_run)
+            self.deliver(batch)
+            hurry = batch is not None and batch.more
+            await self._sleep(1 / (FLUSHES_PER_S if hurry else CALM_FLUSHES_PER_S))
+
+
+class _Patient:
+    """Looks in a thread; tells what failed once, and not before it failed `PATIENCE` times in a row."""
+
+    def __init__(self, tell: Callable[[AcademyError], object]) -> None:
+        self._tell = tell
+        self._failures = 0
+
+    async def look(self, read: Callable[[], T]) -> T | None:
+        """What `read` returns, or None when it failed."""
+        try:
+            found = await asyncio.to_thread(read)
+        except AcademyError as error:
+            self._count(error)
+        except OSError as error:
+            path = str(error.filename) if error.filename else None
+            detail = error.strerror or str(error)
+            self._count(AcademyError(ErrorCode.FILE_UNREADABLE, path=path, detail=detail))
+        else:
+            self._failures = 0
+            return found
+        return None
+
+    def _count(self, error: AcademyError) -> None:
+        self._failures += 1
+        if self._failures == PATIENCE:
+            self._tell(error)

@@ -5,7 +5,7 @@ Owns the choice of next steps. Refuses to know widgets and how a device is found
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,12 +13,25 @@ from PySide6.QtCore import QObject, Signal
 
 from academy_desktop.core.reader import JobSummary
 from academy_desktop.core.states import JobState
+from academy_desktop.text.findings import Findings
 from academy_desktop.text.formats import Formats
 from academy_desktop.text.marking import N_
+from academy_desktop.viewmodels.commands import Commands
 from academy_desktop.viewmodels.job_table import FirstRows, JobTable, title
+from academy_desktop.viewmodels.ports import CheckFacts, MachineFacts
+from trainers.errors import Fact
 
 #: Runs shown on the page.
 RECENT_RUNS = 5
+
+#: Next steps offered at a time.
+MOST_STEPS = 3
+
+#: The worst first.
+_STATUSES = ("fail", "warn", "ok")
+
+#: What these say when all is well stands in the sentence on the device.
+_IN_SENTENCE = frozenset({"processor", "gpu", "memory"})
 
 
 @dataclass(frozen=True)
@@ -30,6 +43,30 @@ class Device:
     cores: int
     ram_bytes: int
     memory_bytes: int | None = None
+
+    @classmethod
+    def of(cls, machine: MachineFacts) -> Device:
+        """The device that the doctor's findings describe."""
+        facts = {check.id: check.facts for check in machine.checks}
+        processor, gpu = facts.get("processor", {}), facts.get("gpu", {})
+        cuda = machine.device == "cuda"
+        name = str((gpu.get("gpu") if cuda else processor.get("name")) or "")
+        return cls(
+            kind="cuda" if cuda else "cpu",
+            name=name,
+            cores=_whole(processor, "cores") or 1,
+            ram_bytes=_whole(facts.get("memory", {}), "ram_bytes"),
+            memory_bytes=_whole(gpu, "memory_bytes") if cuda else None,
+        )
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was found out about this computer; the next step may be empty."""
+
+    status: Literal["ok", "warn", "fail"]
+    sentence: str
+    next_step: str
 
 
 @dataclass(frozen=True)
@@ -62,25 +99,36 @@ STAGES = (
 
 
 class Home(QObject):
-    """`changed()` when the device or the next steps are others than before."""
+    """`changed()` when the device, the findings or the next steps are others than before."""
 
     changed = Signal()
 
     def __init__(
         self,
         table: JobTable,
+        findings: Findings,
         formats: Formats,
         translate: Callable[[str], str],
+        commands: Commands,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._table = table
+        self._words = findings
         self._formats = formats
         self._gettext = translate
+        self._commands = commands
         self._device: Device | None = None
+        self._ok = True
+        self._findings: tuple[Finding, ...] = ()
         self._steps: tuple[NextStep, ...] | None = None
         self.recent = FirstRows(RECENT_RUNS, self)
         self.recent.setSourceModel(table)
+
+    @property
+    def knows_jobs(self) -> bool:
+        """Whether the jobs were looked at yet; before that nobody knows what to do next."""
+        return self._steps is not None
 
     @property
     def has_runs(self) -> bool:
@@ -92,9 +140,12 @@ class Home(QObject):
         """The way from rows to a proven file, for who has not gone it yet."""
         return tuple(Stage(one.icon, self._gettext(one.title), self._gettext(one.sentence)) for one in STAGES)
 
-    def set_device(self, device: Device) -> None:
+    def take(self, machine: MachineFacts) -> None:
         """Take what was found out about this computer."""
-        self._device = device
+        self._device = Device.of(machine)
+        self._ok = machine.ok
+        told = [self._finding(check) for check in machine.checks if _is_news(check)]
+        self._findings = tuple(sorted(told, key=lambda one: _STATUSES.index(one.status)))
         self.changed.emit()
 
     def refresh(self) -> None:
@@ -105,10 +156,17 @@ class Home(QObject):
             self.changed.emit()
 
     @property
+    def is_ready(self) -> bool:
+        """Whether nothing is known that keeps this computer from training."""
+        return self._ok
+
+    @property
     def device_title(self) -> str:
-        """What this computer trains on, in three words."""
+        """What this computer trains on, in a few words."""
         if self._device is None:
             return self._gettext(N_("Looking at this computer …"))
+        if not self._ok:
+            return self._gettext(N_("Something is missing before you can train here"))
         if self._device.kind == "cuda":
             return self._gettext(N_("Ready to train on the graphics card"))
         return self._gettext(N_("Ready to train on the processor"))
@@ -123,20 +181,35 @@ class Home(QObject):
             memory = self._formats.size(device.memory_bytes)
             said = N_("{name} with {memory}: training is fast here.")
             return self._say(said, name=device.name, memory=memory)
-        return self._say(
-            N_(
-                "{name}, {cores} cores and {memory} of memory. Small models learn well on it; "
-                "an NVIDIA graphics card would make it faster."
-            ),
+        # a bare “x86_64” would tell nobody anything
+        named = N_("{name}, {cores} cores and {memory} of memory.")
+        bare = N_("{cores} processor cores and {memory} of memory.")
+        facts = self._say(
+            named if " " in device.name else bare,
             name=device.name,
             cores=self._formats.integer(device.cores),
             memory=self._formats.size(device.ram_bytes),
         )
+        advice = N_("Small models learn well on it; an NVIDIA graphics card would make it faster.")
+        return f"{facts} {self._gettext(advice)}"
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What else was found out, what needs attention first."""
+        return self._findings
 
     @property
     def next_steps(self) -> tuple[NextStep, ...]:
-        """What can be done now, the likeliest first."""
-        return self._choose() if self._steps is None else self._steps
+        """What can be done now, the likeliest first; nothing before the jobs were looked at."""
+        return self._steps or ()
+
+    def _finding(self, check: CheckFacts) -> Finding:
+        said = self._words.check(check.id, check.status, check.facts)
+        status: Literal["ok", "warn", "fail"] = "fail"
+        match check.status:
+            case "ok" | "warn":
+                status = check.status
+        return Finding(status, said.message, said.next_step)
 
     def _choose(self) -> tuple[NextStep, ...]:
         jobs = self._table.jobs()
@@ -144,18 +217,20 @@ class Home(QObject):
         going = next((job for job in jobs if not job.state.is_over), None)
         broken = next((job for job in jobs[:RECENT_RUNS] if job.state is JobState.INTERRUPTED), None)
         done = next((job for job in jobs if job.state is JobState.SUCCEEDED and job.kind == "train"), None)
+        exported = {job.parent for job in jobs if job.kind == "export" and job.state is JobState.SUCCEEDED}
         if going is not None:
             steps.append(self._watch(going))
         if broken is not None:
             steps.append(self._go_on(broken))
-        if done is not None:
+        if jobs and jobs[0].state is JobState.FAILED:
+            steps.append(self._mend(jobs[0]))
+        if done is not None and done.id not in exported:
             steps.append(self._export(done))
         if not jobs:
             steps.append(self._demo())
         steps.append(self._own_rows())
-        if len(steps) < 3:
-            steps.append(self._doctor())
-        return tuple(steps[:3])
+        steps.append(self._doctor())
+        return tuple(steps[:MOST_STEPS])
 
     def _watch(self, job: JobSummary) -> NextStep:
         return NextStep(
@@ -173,12 +248,20 @@ class Home(QObject):
             job=job.id,
         )
 
+    def _mend(self, job: JobSummary) -> NextStep:
+        return NextStep(
+            "warning",
+            self._gettext(N_("See what went wrong")),
+            self._say(N_("“{name}” ended with an error. Its page says what you can do."), name=title(job)),
+            job=job.id,
+        )
+
     def _export(self, job: JobSummary) -> NextStep:
         return NextStep(
             "export",
             self._gettext(N_("Take your model with you")),
             self._say(N_("“{name}” is trained. Make a GGUF file for llama.cpp or Ollama."), name=title(job)),
-            command=f"academy export {job.id} --format gguf --quant q8_0 --out .",
+            command=self._commands.export(job.id),
         )
 
     def _demo(self) -> NextStep:
@@ -186,7 +269,7 @@ class Home(QObject):
             "spark",
             self._gettext(N_("See the whole way in ten minutes")),
             self._gettext(N_("Trains a small model on sample rows, exports it and proves the result.")),
-            command="academy demo",
+            command=self._commands.demo(),
         )
 
     def _own_rows(self) -> NextStep:
@@ -194,7 +277,7 @@ class Home(QObject):
             "datasets",
             self._gettext(N_("Bring your own rows")),
             self._gettext(N_("Questions and answers as JSON, JSONL or CSV become a checked dataset.")),
-            command="academy data import FILE --name mine",
+            command=self._commands.import_rows(),
         )
 
     def _doctor(self) -> NextStep:
@@ -202,8 +285,17 @@ class Home(QObject):
             "doctor",
             self._gettext(N_("Check this computer")),
             self._gettext(N_("Looks at hardware, drivers, packages and disk, and says what to do.")),
-            command="academy doctor",
+            command=self._commands.doctor(),
         )
 
     def _say(self, template: str, **facts: str) -> str:
         return self._gettext(template).format(**facts)
+
+
+def _is_news(check: CheckFacts) -> bool:
+    return check.status != "ok" or check.id not in _IN_SENTENCE
+
+
+def _whole(facts: Mapping[str, Fact], name: str) -> int:
+    value = facts.get(name)
+    return int(value) if isinstance(value, int | float) else 0

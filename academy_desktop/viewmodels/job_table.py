@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from enum import IntEnum
 
 from PySide6.QtCore import (
+    QAbstractItemModel,
     QAbstractTableModel,
     QModelIndex,
     QObject,
@@ -26,6 +27,12 @@ from academy_desktop.text.marking import N_
 from academy_desktop.text.messages import Messages
 
 AnyIndex = QModelIndex | QPersistentModelIndex
+
+#: Seconds after which “a minute ago” is said anew.
+AGES_EVERY_S = 20.0
+
+#: From here on new rows are not put in one by one.
+MANY_ROWS = 100
 
 _ROOT = QModelIndex()
 
@@ -86,6 +93,7 @@ class JobTable(QAbstractTableModel):
         self._gettext = translate
         self._clock = clock
         self._jobs: list[JobSummary] = []
+        self._aged_at = clock()
 
     def update(self, jobs: Sequence[JobSummary]) -> None:
         """Show these jobs, in this order."""
@@ -94,7 +102,10 @@ class JobTable(QAbstractTableModel):
         for row, job in enumerate(jobs):
             if self._jobs[row] != job or not job.state.is_over:
                 self._jobs[row] = job
-                self.dataChanged.emit(self.index(row, 0), self.index(row, len(Column) - 1))
+                self._say_changed(row, row)
+        if self._clock() - self._aged_at >= AGES_EVERY_S and jobs:
+            self._aged_at = self._clock()
+            self._say_changed(0, len(jobs) - 1)
 
     def job(self, job_id: str) -> JobSummary | None:
         """The facts of a job, or None when it is not in the table."""
@@ -154,6 +165,9 @@ class JobTable(QAbstractTableModel):
             return None
         return self._gettext(HEADERS[Column(section)]) if section in set(Column) else None
 
+    def _say_changed(self, first: int, last: int) -> None:
+        self.dataChanged.emit(self.index(first, 0), self.index(last, len(Column) - 1))
+
     def _reorder(self, jobs: Sequence[JobSummary]) -> None:
         """Take rows out and put rows in; when kept rows changed places, start over."""
         wanted = {job.id for job in jobs}
@@ -164,7 +178,7 @@ class JobTable(QAbstractTableModel):
                 self.endRemoveRows()
         kept = [job.id for job in self._jobs]
         known = set(kept)
-        if kept != [job.id for job in jobs if job.id in known] or len(jobs) - len(kept) > 100:
+        if kept != [job.id for job in jobs if job.id in known] or len(jobs) - len(kept) > MANY_ROWS:
             self.beginResetModel()
             self._jobs = list(jobs)
             self.endResetModel()
@@ -219,6 +233,34 @@ class FirstRows(QSortFilterProxyModel):
         self._most = most
 
     @override
+    def setSourceModel(self, model: QAbstractItemModel) -> None:
+        """Qt: the table; a row that comes or goes moves others over the edge, which Qt does not look at."""
+        super().setSourceModel(model)
+        model.rowsInserted.connect(self.invalidate)
+        model.rowsRemoved.connect(self.invalidate)
+
+    @override
     def filterAcceptsRow(self, source_row: int, source_parent: AnyIndex) -> bool:
         """Qt: whether a row of the source is shown."""
         return source_row < self._most
+
+
+class JobSearch(QSortFilterProxyModel):
+    """The rows of a job table whose name, id or state has every word that is searched for."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._words: list[str] = []
+
+    def search(self, text: str) -> None:
+        """Show only what fits; nothing to search for: show all."""
+        self._words = text.casefold().split()
+        self.invalidate()
+
+    @override
+    def filterAcceptsRow(self, source_row: int, source_parent: AnyIndex) -> bool:
+        """Qt: whether a row of the source is shown."""
+        index = self.sourceModel().index(source_row, 0, source_parent)
+        job = index.data(Role.JOB)
+        text = f"{title(job)} {job.id} {index.data(Role.STATE_WORD)}".casefold()
+        return all(word in text for word in self._words)

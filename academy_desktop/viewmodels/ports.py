@@ -5,10 +5,11 @@ Owns the shape of the need, so that a page can be driven by a double. Refuses to
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from academy_desktop.core.reader import JobSummary
+from trainers.errors import Fact
 from trainers.events import AnyEvent
 
 
@@ -16,7 +17,7 @@ class JobSource(Protocol):
     """Lists jobs and takes commands for them; every call may block and belongs into a thread."""
 
     def list(self) -> Sequence[JobSummary]:
-        """All jobs, in any order."""
+        """All jobs, the oldest first."""
         ...
 
     def stop(self, job: str) -> object:
@@ -41,4 +42,50 @@ class TextSource(Protocol):
 
     def read_new(self) -> str:
         """What was written since the last call; may end in the middle of a line."""
+        ...
+
+
+class CheckFacts(Protocol):
+    """One finding of the doctor: which, how it went (`ok`, `warn`, `fail`), and what its sentence needs."""
+
+    @property
+    def id(self) -> str:
+        """Which check."""
+        ...
+
+    @property
+    def status(self) -> str:
+        """`ok`, `warn` or `fail`."""
+        ...
+
+    @property
+    def facts(self) -> Mapping[str, Fact]:
+        """What the sentence needs."""
+        ...
+
+
+class MachineFacts(Protocol):
+    """What the doctor found on this computer."""
+
+    @property
+    def device(self) -> str:
+        """`cuda` or `cpu`."""
+        ...
+
+    @property
+    def ok(self) -> bool:
+        """Whether a model can be trained here."""
+        ...
+
+    @property
+    def checks(self) -> Sequence[CheckFacts]:
+        """All findings."""
+        ...
+
+
+class MachineDoctor(Protocol):
+    """Looks at this computer; blocks, belongs into a thread."""
+
+    def glance(self) -> MachineFacts:
+        """Look without starting anything."""
         ...

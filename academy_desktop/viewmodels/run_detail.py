@@ -6,7 +6,6 @@ Owns the newest fact of each kind, from the job's facts and its events. Refuses 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, Signal
 
@@ -16,17 +15,12 @@ from academy_desktop.core.states import JobState
 from academy_desktop.text.formats import MISSING, Formats
 from academy_desktop.text.marking import N_
 from academy_desktop.text.messages import Messages
+from academy_desktop.viewmodels.figures import Figure, Results
 from academy_desktop.viewmodels.job_table import share_done, title
 from trainers.events import AnyEvent, CheckpointSaved, Evaluated, Step
 
-
-@dataclass(frozen=True)
-class Figure:
-    """One number that matters, in words: `Loss`, `0.412`, `held-out 0.455`; each as short as it can be."""
-
-    label: str
-    value: str
-    hint: str = ""
+#: Jobs whose numbers are results, not steps.
+RESULT_KINDS = frozenset({"export", "certify", "evaluate"})
 
 
 class RunDetail(QObject):
@@ -47,6 +41,7 @@ class RunDetail(QObject):
         self._gettext = translate
         self._job: JobSummary | None = None
         self._history = History()
+        self._results = Results()
 
     @property
     def job(self) -> JobSummary | None:
@@ -57,12 +52,15 @@ class RunDetail(QObject):
         """Show a job, or new facts about the job that is shown already."""
         if job is None or self._job is None or job.id != self._job.id:
             self._history = History()
+            self._results = Results()
         self._job = job
         self.changed.emit()
 
     def apply(self, events: Iterable[AnyEvent]) -> None:
         """Take new events in the order in which they were written."""
-        self._history.fold_all(events)
+        new = tuple(events)
+        self._history.fold_all(new)
+        self._results.fold_all(new)
         self.changed.emit()
 
     @property
@@ -105,8 +103,8 @@ class RunDetail(QObject):
         started = self._history.started
         if started is None:
             return ""
-        device = started.device_name or started.device.upper()
-        parts = [device, started.engine, started.precision, started.reason]
+        device = started.device_name or (started.device.upper() if self.has_curve else "")
+        parts = [device, started.precision, started.reason]
         return " · ".join(part for part in parts if part)
 
     @property
@@ -122,6 +120,9 @@ class RunDetail(QObject):
             return 1.0
         if self._history.total_steps:
             return min(self._history.step / self._history.total_steps, 1.0)
+        progress = self._history.progress
+        if not self.has_curve and progress is not None and progress.total:
+            return min(progress.done / progress.total, 1.0)
         return share_done(self._job) if self._job else None
 
     @property
@@ -136,8 +137,16 @@ class RunDetail(QObject):
         return self._job is not None and self._job.state.can_resume
 
     @property
+    def has_curve(self) -> bool:
+        """Whether a loss belongs to this kind of job."""
+        return self._job is None or self._job.kind not in RESULT_KINDS
+
+    @property
     def figures(self) -> tuple[Figure, ...]:
-        """The numbers that matter: step, loss, speed, memory, time."""
+        """The numbers that matter: step, loss, speed, memory, time; or a job's results, and its time."""
+        if self._job is not None and not self.has_curve:
+            results = self._results.figures(self._job.kind, self._formats, self._gettext)
+            return (*results, self._time())
         return (self._step(), self._loss(), self._speed(), self._memory(), self._time())
 
     @property

@@ -13,14 +13,15 @@ from PySide6.QtCore import QObject, Signal
 
 from academy_desktop.core.reader import JobSummary
 from academy_desktop.text.messages import Messages
+from academy_desktop.viewmodels.commands import Commands
 from academy_desktop.viewmodels.event_hub import EventHub
-from academy_desktop.viewmodels.job_table import JobTable
+from academy_desktop.viewmodels.job_table import JobSearch, JobTable
 from academy_desktop.viewmodels.log_lines import LogLines
 from academy_desktop.viewmodels.loss_curve import LossCurve
 from academy_desktop.viewmodels.ports import JobSource
 from academy_desktop.viewmodels.run_detail import RunDetail
 from academy_desktop.viewmodels.supervisor import Supervisor
-from trainers.errors import AcademyError
+from trainers.errors import AcademyError, ErrorCode
 from trainers.events import AnyEvent
 
 
@@ -39,11 +40,15 @@ class Runs(QObject):
         detail: RunDetail,
         messages: Messages,
         supervisor: Supervisor,
+        commands: Commands,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self.table = table
+        self.found = JobSearch(self)
+        self.found.setSourceModel(table)
         self.detail = detail
+        self.commands = commands
         self.curve = LossCurve(parent=self)
         self.log = LogLines(parent=self)
         self._jobs = jobs
@@ -68,6 +73,11 @@ class Runs(QObject):
         """Whether a command is on its way."""
         return self._busy
 
+    @property
+    def going(self) -> tuple[JobSummary, ...]:
+        """The jobs that are not over."""
+        return tuple(job for job in self.table.jobs() if not job.state.is_over)
+
     def select(self, job_id: str) -> None:
         """Show this job; one that is not in the table yet is shown once it appears."""
         self._wanted = job_id
@@ -88,6 +98,19 @@ class Runs(QObject):
     def resume(self) -> None:
         """Start the job that is shown again, from its last checkpoint."""
         self._command(self._jobs.resume)
+
+    async def stop_going(self) -> bool:
+        """Ask every job that is not over to save and end; returns whether all could be asked."""
+        asked = True
+        for job in self.going:
+            try:
+                await asyncio.to_thread(self._jobs.stop, job.id)
+            except AcademyError as error:
+                if error.code is not ErrorCode.JOB_NOT_RUNNING:  # it ended by itself
+                    self._tell(error)
+                    asked = False
+        self._hub.refresh()
+        return asked
 
     def _command(self, command: Callable[[str], object]) -> None:
         if self._selected and not self._busy:

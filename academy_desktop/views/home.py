@@ -7,18 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLayout, QScrollArea, QVBoxLayout, QWidget
 
 from academy_desktop.text.marking import N_
-from academy_desktop.viewmodels.home import Home, NextStep
-from academy_desktop.views.kit import Command, Icon, button, card, column, label, row
+from academy_desktop.viewmodels.home import Finding, Home, NextStep
+from academy_desktop.views.kit import Command, Emblem, Icon, button, card, column, label, row
 from academy_desktop.views.look import Look
 from academy_desktop.views.run_list import ROW_HEIGHT, RunList
 from academy_desktop.views.theme import GAP, GAP_L, GAP_M, GAP_S, GAP_XL
 
 #: A line of text or a card is never wider than this.
 CONTENT_WIDTH = 1080
+
+#: How a finding went → icon and colour.
+FINDING_ICONS = {"ok": ("check", "success"), "warn": ("warning", "warning"), "fail": ("close", "danger")}
 
 
 class HomePage(QScrollArea):
@@ -31,9 +34,12 @@ class HomePage(QScrollArea):
         self._look = look
         self._home = home
         self._gettext = translate
-        self._device_title = label("", "heading")
+        self._device_icon = Icon(look, "chip", "accent", 32)
+        self._device_title = label("", "heading", wrap=True)
         self._device_text = label("", "muted", wrap=True)
+        self._findings = column(GAP)
         self._steps = row(GAP_L)
+        self._waiting = label(self._gettext(N_("Reading your runs …")), "muted")
         self._recent = RunList(look, home.recent, translate)
         self._recent_card = self._recent_runs()
         self._way = self._way_through()
@@ -47,7 +53,8 @@ class HomePage(QScrollArea):
         home.recent.rowsInserted.connect(self._refresh_recent)
         home.recent.rowsRemoved.connect(self._refresh_recent)
         home.recent.modelReset.connect(self._refresh_recent)
-        self._shown: tuple[NextStep, ...] = ()
+        self._shown_steps: tuple[NextStep, ...] = ()
+        self._shown_findings: tuple[Finding, ...] = ()
         self._refresh()
         self._refresh_recent()
 
@@ -63,6 +70,7 @@ class HomePage(QScrollArea):
         lines.addWidget(self._device())
         lines.addSpacing(GAP)
         lines.addWidget(label(self._gettext(N_("What you can do next")), "title"))
+        lines.addWidget(self._waiting)
         lines.addLayout(self._steps)
         lines.addSpacing(GAP)
         lines.addWidget(self._recent_card)
@@ -83,8 +91,9 @@ class HomePage(QScrollArea):
         texts = column(GAP_S)
         texts.addWidget(self._device_title)
         texts.addWidget(self._device_text)
+        texts.addLayout(self._findings)
         line = row(GAP_L, GAP_L)
-        line.addWidget(Icon(self._look, "chip", "accent", 32))
+        line.addWidget(self._device_icon, 0, Qt.AlignmentFlag.AlignTop)
         line.addLayout(texts, 1)
         return card(line)
 
@@ -105,7 +114,7 @@ class HomePage(QScrollArea):
         stages = row(GAP_L, GAP_L)
         for stage in self._home.stages:
             texts = column(GAP_S)
-            texts.addWidget(Icon(self._look, stage.icon, "muted", 24))
+            texts.addWidget(Emblem(self._look, stage.icon))
             texts.addSpacing(GAP_S)
             texts.addWidget(label(stage.title, "heading"))
             texts.addWidget(label(stage.sentence, "small", wrap=True))
@@ -119,25 +128,41 @@ class HomePage(QScrollArea):
         return made
 
     def _refresh(self) -> None:
-        self._device_title.setText(self._home.device_title)
-        self._device_text.setText(self._home.device_sentence)
-        self._device_text.setVisible(bool(self._home.device_sentence))
-        if self._home.next_steps != self._shown:
-            self._shown = self._home.next_steps
-            self._rebuild_steps()
+        home = self._home
+        self._device_icon.show_icon(*(("chip", "accent") if home.is_ready else ("warning", "danger")))
+        self._device_title.setText(home.device_title)
+        self._device_text.setText(home.device_sentence)
+        self._device_text.setVisible(bool(home.device_sentence))
+        self._waiting.setVisible(not home.knows_jobs)
+        if home.findings != self._shown_findings:
+            self._shown_findings = home.findings
+            _empty(self._findings)
+            self._findings.setContentsMargins(0, GAP if home.findings else 0, 0, 0)
+            for finding in home.findings:
+                self._findings.addWidget(self._finding(finding))
+        if home.next_steps != self._shown_steps:
+            self._shown_steps = home.next_steps
+            _empty(self._steps)
+            for step in self._shown_steps:
+                self._steps.addWidget(self._step(step), 1)
+        self._refresh_recent()
 
-    def _rebuild_steps(self) -> None:
-        while (item := self._steps.takeAt(0)) is not None:
-            old = item.widget()
-            if old is not None:
-                old.hide()
-                old.deleteLater()
-        for step in self._shown:
-            self._steps.addWidget(self._step(step), 1)
+    def _finding(self, finding: Finding) -> QWidget:
+        texts = column(2)
+        texts.addWidget(label(finding.sentence, "body", wrap=True))
+        if finding.next_step:
+            texts.addWidget(label(finding.next_step, "muted", wrap=True))
+        line = row(GAP)
+        icon, token = FINDING_ICONS[finding.status]
+        line.addWidget(Icon(self._look, icon, token, 18), 0, Qt.AlignmentFlag.AlignTop)
+        line.addLayout(texts, 1)
+        made = QWidget()
+        made.setLayout(line)
+        return made
 
     def _step(self, step: NextStep) -> QFrame:
         lines = column(GAP, GAP_L)
-        lines.addWidget(Icon(self._look, step.icon, "accent", 24))
+        lines.addWidget(Emblem(self._look, step.icon))
         lines.addSpacing(GAP_S)
         lines.addWidget(label(step.title, "heading", wrap=True))
         lines.addWidget(label(step.sentence, "muted", wrap=True))
@@ -147,7 +172,7 @@ class HomePage(QScrollArea):
             lines.addWidget(Command(self._look, step.command, self._gettext))
         if step.job:
             action = button(self._gettext(N_("Open the run")))
-            action.setIconSize(QSize(16, 16))
+            action.setAccessibleDescription(step.sentence)
             action.clicked.connect(lambda: self.job_opened.emit(step.job))
             lines.addWidget(action, 0, Qt.AlignmentFlag.AlignLeft)
         return card(lines)
@@ -155,5 +180,13 @@ class HomePage(QScrollArea):
     def _refresh_recent(self) -> None:
         rows = self._home.recent.rowCount()
         self._recent_card.setVisible(rows > 0)
-        self._way.setVisible(rows == 0)
+        self._way.setVisible(rows == 0 and self._home.knows_jobs)
         self._recent.setFixedHeight(rows * ROW_HEIGHT + 2)
+
+
+def _empty(layout: QLayout) -> None:
+    while (item := layout.takeAt(0)) is not None:
+        old = item.widget()
+        if old is not None:
+            old.hide()
+            old.deleteLater()

@@ -84,7 +84,7 @@ def button(text: str, kind: ButtonKind = "plain", *, hint: str = "") -> QPushBut
     made.setAccessibleName(text)
     made.setToolTip(hint or (text if kind == "icon" else ""))
     made.setCursor(Qt.CursorShape.PointingHandCursor)
-    made.setAutoDefault(False)
+    made.setAutoDefault(True)  # Enter presses what has the focus, as Space does
     made.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves no ring behind
     return made
 
@@ -129,6 +129,23 @@ class Icon(QLabel):
     def _draw(self) -> None:
         self.setPixmap(self._look.pixmap(self._name, getattr(self._look.tokens, self._token), self._size))
 
+    def show_icon(self, name: str, token: str) -> None:
+        """Show another icon, or the same in another colour."""
+        self._name, self._token = name, token
+        self._draw()
+
+
+class Emblem(QFrame):
+    """An icon on a soft ground: the head of a card."""
+
+    def __init__(self, look: Look, name: str, size: int = 20) -> None:
+        super().__init__()
+        self.setProperty("emblem", True)
+        self.setFixedSize(2 * size, 2 * size)
+        line = row()
+        line.addWidget(Icon(look, name, "accent", size), 0, Qt.AlignmentFlag.AlignCenter)
+        self.setLayout(line)
+
 
 class Badge(QLabel):
     """A job's state as a coloured pill."""
@@ -166,14 +183,15 @@ class Command(QFrame):
         self.setProperty("inset", True)
         line = row(GAP)
         line.setContentsMargins(GAP_M, GAP_S, GAP_S, GAP_S)
-        text = Elided("command")
-        text.setText(command)
+        text = label(command, "command", wrap=True, selectable=True)
         text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        text.setContentsMargins(0, GAP_S, 0, GAP_S)
         self.copy_button = button(translate(N_("Copy the command")), "icon")
+        self.copy_button.setAccessibleDescription(command)
         self.copy_button.setIconSize(QSize(16, 16))
         self.copy_button.clicked.connect(self._copy)
         line.addWidget(text, 1)
-        line.addWidget(self.copy_button)
+        line.addWidget(self.copy_button, 0, Qt.AlignmentFlag.AlignTop)
         self.setLayout(line)
         look.changed.connect(self._draw)
         self._draw()
@@ -244,7 +262,7 @@ class Notice(QWidget):
         frame.setObjectName("notice")
         frame.setLayout(line)
         around = column(0)
-        around.setContentsMargins(GAP_L, GAP_L, GAP_L, 0)
+        around.setContentsMargins(GAP_XL, GAP_L, GAP_XL, 0)
         around.addWidget(frame)
         self.setLayout(around)
         look.changed.connect(self._draw)

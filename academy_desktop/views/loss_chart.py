@@ -10,9 +10,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, Qt
-from PySide6.QtGui import QColor
+from PySide6.QtCore import QEvent, QObject, QPointF, Qt
+from PySide6.QtGui import QCloseEvent, QColor, QKeyEvent
 from PySide6.QtWidgets import QFrame, QLabel, QWidget
+from typing_extensions import override
 
 from academy_desktop.text.formats import Formats
 from academy_desktop.text.marking import N_
@@ -23,6 +24,9 @@ from academy_desktop.views.theme import GAP, GAP_L, GAP_M
 
 #: Up to here raw points are drawn as points; more of them are a band of a line.
 MOST_POINTS = 2000
+
+#: Steps that the cursor jumps with Page Up and Page Down.
+PAGE = 10
 
 
 class LossChart(QFrame):
@@ -38,6 +42,11 @@ class LossChart(QFrame):
         self._gettext = translate
         self.setProperty("card", True)
         self._keys: list[tuple[QLabel, str]] = []
+        self._legend: list[QWidget] = []
+        self._read_at: int | None = None
+        self._is_closed = False
+        self._empty = label(translate(N_("The curve begins with the first step.")), "muted")
+        self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.plot = pg.PlotWidget()
         self._raw_band = self.plot.plot()
         self._raw = self.plot.plot()
@@ -67,7 +76,8 @@ class LossChart(QFrame):
         self._cursor.hide()
         self.plot.addItem(self._cursor, ignoreBounds=True)
         self.plot.setAccessibleName(self._gettext(N_("Loss over steps")))
-        self.plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.plot.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.plot.installEventFilter(self)
         self.plot.setMinimumHeight(120)
         self.plot.scene().sigMouseMoved.connect(self._point_at)
 
@@ -79,13 +89,15 @@ class LossChart(QFrame):
             (N_("smoothed"), "accent"),
             (N_("held-out"), "second"),
         ):
-            head.addWidget(self._key(self._gettext(text), token))
+            self._legend.append(self._key(self._gettext(text), token))
+            head.addWidget(self._legend[-1])
         head.addStretch(1)
         head.addWidget(self._readout)
         lines = column(GAP)
         lines.setContentsMargins(GAP_L, GAP_M, GAP_M, GAP)
         lines.addLayout(head)
         lines.addWidget(self.plot, 1)
+        lines.addWidget(self._empty, 1)
         self.setLayout(lines)
 
     def _key(self, text: str, token: str) -> QWidget:
@@ -113,7 +125,7 @@ class LossChart(QFrame):
             axis.setStyle(tickLength=0, tickTextOffset=8)
         self.plot.showGrid(x=False, y=True, alpha=0.35 if self._look.dark else 0.3)
         faint = QColor(tokens.faint)
-        faint.setAlpha(150)
+        faint.setAlpha(190)
         self._raw_band.setPen(pg.mkPen(faint, width=1))
         self._raw.setPen(None)
         self._raw.setSymbol("o")
@@ -143,25 +155,82 @@ class LossChart(QFrame):
         self._describe()
 
     def _describe(self) -> None:
-        """Say the newest values where nothing is under the mouse, and to assistive technology."""
-        if not self._curve.steps:
+        """Say the values where the cursor stands, or the newest ones, also to assistive technology."""
+        last = len(self._curve.steps) - 1
+        self.plot.setVisible(last >= 0)
+        self._empty.setVisible(last < 0)
+        for key in self._legend:
+            key.setVisible(last >= 0)
+        self._legend[-1].setVisible(bool(self._curve.evaluated_steps))
+        if last < 0:
+            self._read_at = None
             self._readout.setText("")
             return
-        self._read_out(len(self._curve.steps) - 1)
-        self.plot.setAccessibleDescription(self._readout.text())
+        if self._read_at is not None:
+            self._read_at = min(self._read_at, last)
+            self._cursor.setPos(self._curve.steps[self._read_at])
+        self._cursor.setVisible(self._read_at is not None)
+        self._read_out(last if self._read_at is None else self._read_at)
 
     def _point_at(self, position: QPointF) -> None:
         box = self.plot.getPlotItem().getViewBox()
         steps = self._curve.steps
         if not steps or not box.sceneBoundingRect().contains(position):
-            self._cursor.hide()
+            self._read_at = None
+        else:
+            at = box.mapSceneToView(position).x()
+            self._read_at = min(bisect_left(steps, round(at)), len(steps) - 1)
+        self._describe()
+
+    @override
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Qt: the window goes. pyqtgraph's scene does not survive being deleted by its parents."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._curve.changed.disconnect(self._draw)
+            self._look.changed.disconnect(self._restyle)
+            self.plot.removeEventFilter(self)
+            self.plot.close()
+        super().closeEvent(event)
+
+    @override
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Qt: the arrow keys read the curve step by step."""
+        match event.type():
+            case QEvent.Type.FocusIn | QEvent.Type.FocusOut:
+                self._show_focus(event.type() == QEvent.Type.FocusIn)
+            case QEvent.Type.Leave:
+                self._read_at = None
+                self._describe()
+            case QEvent.Type.KeyPress:
+                return isinstance(event, QKeyEvent) and self._move(Qt.Key(event.key()))
+        return super().eventFilter(watched, event)
+
+    def _show_focus(self, focused: bool) -> None:
+        self.setProperty("focused", focused)
+        self.style().unpolish(self)
+        self.style().polish(self)
+        if not focused:
+            self._read_at = None
             self._describe()
-            return
-        at = box.mapSceneToView(position).x()
-        index = min(bisect_left(steps, round(at)), len(steps) - 1)
-        self._cursor.setPos(steps[index])
-        self._cursor.show()
-        self._read_out(index)
+
+    def _move(self, key: Qt.Key) -> bool:
+        """Move the cursor; returns whether the key meant something."""
+        last = len(self._curve.steps) - 1
+        at = last if self._read_at is None else self._read_at
+        places = {
+            Qt.Key.Key_Left: at - 1,
+            Qt.Key.Key_Right: at + 1,
+            Qt.Key.Key_PageUp: at - PAGE,
+            Qt.Key.Key_PageDown: at + PAGE,
+            Qt.Key.Key_Home: 0,
+            Qt.Key.Key_End: last,
+        }
+        if last < 0 or key not in places:
+            return False
+        self._read_at = min(max(places[key], 0), last)
+        self._describe()
+        return True
 
     def _read_out(self, index: int) -> None:
         curve = self._curve
@@ -172,3 +241,4 @@ class LossChart(QFrame):
                 smoothed=self._formats.decimal(curve.smoothed[index], 3),
             )
         )
+        self.plot.setAccessibleDescription(self._readout.text())

@@ -93,15 +93,22 @@ class Rail(QFrame):
 
 
 class MainWindow(QMainWindow):
-    """`closed()` once the user closed it."""
+    """`closed()` once the user closed it; `may_close` is asked first and may ask the user in turn."""
 
     closed = Signal()
 
-    def __init__(self, look: Look, pages: Sequence[Page], translate: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        look: Look,
+        pages: Sequence[Page],
+        translate: Callable[[str], str],
+        may_close: Callable[[], bool] = lambda: True,
+    ) -> None:
         super().__init__()
+        self._may_close = may_close
         self.setWindowTitle("Academy Desktop")
         self.setWindowIcon(look.icon("mark", look.tokens.accent))
-        self.setMinimumSize(900, 600)
+        self.setMinimumSize(960, 600)
         self.resize(1180, 760)
         self._pages = {page.id: page for page in pages}
         self._made: dict[str, QWidget] = {}
@@ -112,8 +119,9 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(self._centre())
         for number, page in enumerate(pages, 1):
             self._shortcut(f"Ctrl+{number}", page.id)
-        quit_shortcut = QShortcut(QKeySequence(QKeySequence.StandardKey.Quit), self)
-        quit_shortcut.activated.connect(self.close)
+        # not every desktop has a key for it
+        keys = QKeySequence.keyBindings(QKeySequence.StandardKey.Quit) or [QKeySequence("Ctrl+Q")]
+        QShortcut(keys[0], self).activated.connect(self.close)
         self.show_page(pages[0].id)
 
     def show_page(self, page_id: str) -> QWidget:
@@ -145,8 +153,20 @@ class MainWindow(QMainWindow):
     @override
     def closeEvent(self, event: QCloseEvent) -> None:
         """Qt: the window goes; runs in progress stay, they belong to their hosts."""
+        if not self._may_close():
+            event.ignore()
+            return
+        for page in self._made.values():
+            page.close()
         super().closeEvent(event)
         self.closed.emit()
+
+    def come_forward(self) -> None:
+        """Show the window to a user who looks for it."""
+        self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
+        self.show()
+        self.raise_()
+        self.activateWindow()
 
     def _centre(self) -> QWidget:
         right = column(0)
@@ -172,5 +192,5 @@ def _rail_button(text: str) -> QPushButton:
     made.setIconSize(QSize(20 + GAP, 20))
     made.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves no ring behind
     made.setCursor(Qt.CursorShape.PointingHandCursor)
-    made.setAutoDefault(False)
+    made.setAutoDefault(True)  # Enter presses what has the focus, as Space does
     return made

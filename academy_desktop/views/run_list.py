@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QAbstractItemModel, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPalette
+from PySide6.QtCore import QAbstractItemModel, QItemSelectionModel, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFocusEvent, QFont, QFontMetrics, QPainter, QPalette
 from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 from typing_extensions import override
 
@@ -111,16 +111,28 @@ class RunDelegate(QStyledItemDelegate):
 
 
 class RunList(QListView):
-    """The rows; `opened(job id)` when one is chosen by mouse or keyboard."""
+    """The rows; `opened(job id)` when one is chosen by a click or Enter.
+
+    Where the list stands beside what it opens (`follows`), the arrow keys open as they move.
+    """
 
     opened = Signal(str)
 
-    def __init__(self, look: Look, model: QAbstractItemModel, translate: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        look: Look,
+        model: QAbstractItemModel,
+        translate: Callable[[str], str],
+        *,
+        follows: bool = False,
+    ) -> None:
         super().__init__()
+        self._follows = follows
         self.setModel(model)
         self.setItemDelegate(RunDelegate(look))
         self.setUniformItemSizes(True)
         self.setMouseTracking(True)
+        self.viewport().setCursor(Qt.CursorShape.PointingHandCursor)
         self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setAccessibleName(translate(N_("Runs")))
@@ -144,8 +156,17 @@ class RunList(QListView):
     def currentChanged(self, current: AnyIndex, previous: AnyIndex) -> None:
         """Qt: the arrow keys moved."""
         super().currentChanged(current, previous)
-        if self.hasFocus():
+        if self._follows and self.hasFocus():
             self._open(current)
+
+    @override
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Qt: the Tab key came here; Enter has a row to open then."""
+        if not self.currentIndex().isValid():
+            self.selectionModel().setCurrentIndex(
+                self.model().index(0, 0), QItemSelectionModel.SelectionFlag.NoUpdate
+            )
+        super().focusInEvent(event)
 
     def _open(self, index: AnyIndex) -> None:
         job = index.data(Role.JOB)

@@ -8,20 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QCloseEvent, QIcon, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QFrame,
     QLabel,
+    QLineEdit,
     QProgressBar,
-    QSizePolicy,
     QSplitter,
     QStackedLayout,
     QVBoxLayout,
     QWidget,
 )
+from typing_extensions import override
 
 from academy_desktop.text.formats import Formats
 from academy_desktop.text.marking import N_
-from academy_desktop.viewmodels.run_detail import Figure
+from academy_desktop.viewmodels.figures import Figure
 from academy_desktop.viewmodels.runs import Runs
 from academy_desktop.views.kit import Badge, Command, Elided, EmptyState, button, card, column, label, row
 from academy_desktop.views.log_view import LogView
@@ -30,7 +32,12 @@ from academy_desktop.views.loss_chart import LossChart
 from academy_desktop.views.run_list import RunList
 from academy_desktop.views.theme import GAP, GAP_L, GAP_M, GAP_S, GAP_XL
 
+#: Least and largest width of the list; between, it has a quarter of the page.
 LIST_WIDTH = 272
+LIST_WIDTH_MOST = 344
+
+#: Figures shown side by side.
+MOST_FIGURES = 6
 
 #: The first line of both sides, so that they stand level.
 HEAD_HEIGHT = 32
@@ -46,7 +53,6 @@ class Tile(QFrame):
         self._hint = Elided("small")
         lines = column(2)
         for part in (self._label, self._value, self._hint):
-            part.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
             lines.addWidget(part)
         self.setLayout(lines)
 
@@ -71,7 +77,7 @@ class RunHead(QWidget):
         self.title = Elided("title")
         self.title.setMinimumHeight(HEAD_HEIGHT)
         self.badge = Badge(look)
-        self.sentence = label("", "muted", wrap=True, selectable=True)
+        self.sentence = label("", wrap=True, selectable=True)
         self.machine = label("", "small", wrap=True)
         self.stop = button(
             translate(N_("Stop and save")), hint=translate(N_("Saves a checkpoint, then ends the run"))
@@ -127,7 +133,7 @@ class RunView(QWidget):
         super().__init__()
         self._runs = runs
         self.head = RunHead(look, runs, translate)
-        self.tiles = [Tile() for _ in runs.detail.figures]
+        self.tiles = [Tile() for _ in range(MOST_FIGURES)]
         self.progress = QProgressBar()
         self.progress.setRange(0, 1000)
         self.progress.setTextVisible(False)
@@ -139,8 +145,10 @@ class RunView(QWidget):
         parts = QSplitter(Qt.Orientation.Vertical)
         parts.setHandleWidth(GAP_M)
         parts.setChildrenCollapsible(False)
-        parts.addWidget(LossChart(look, runs.curve, formats, translate))
-        parts.addWidget(LogView(runs.log, translate))
+        self.chart = LossChart(look, runs.curve, formats, translate)
+        self.log = LogView(runs.log, translate)
+        parts.addWidget(self.chart)
+        parts.addWidget(self.log)
         parts.setStretchFactor(0, 3)
         parts.setStretchFactor(1, 2)
         parts.setSizes([300, 170])
@@ -155,8 +163,12 @@ class RunView(QWidget):
 
     def _refresh(self) -> None:
         detail = self._runs.detail
-        for tile, figure in zip(self.tiles, detail.figures, strict=True):
+        figures = detail.figures[:MOST_FIGURES]
+        for tile, figure in zip(self.tiles, figures, strict=False):
             tile.show_figure(figure)
+        for number, tile in enumerate(self.tiles):
+            tile.setVisible(number < len(figures))
+        self.chart.setVisible(detail.has_curve)
         share = detail.share_done
         self.progress.setValue(round(1000 * (share or 0.0)))
         self.progress.setVisible(share is not None and not detail.state.is_over)
@@ -168,50 +180,90 @@ class RunsPage(QWidget):
     def __init__(self, look: Look, runs: Runs, formats: Formats, translate: Callable[[str], str]) -> None:
         super().__init__()
         self.setObjectName("page")
+        self._look = look
         self._runs = runs
-        self.list = RunList(look, runs.table, translate)
-        self.list.opened.connect(runs.select)
+        self._gettext = translate
+        self.search = QLineEdit()
+        self.list = RunList(look, runs.found, translate, follows=True)
         self.view = RunView(look, runs, formats, translate)
+        self._nothing = label(
+            translate(N_("No run fits. Search for part of a name or a state.")), "muted", wrap=True
+        )
+        self._set_up_search()
         empty = EmptyState(
             look,
             "runs",
             translate(N_("No runs yet")),
             translate(N_("Everything that you train appears here, live. The demo shows the whole way.")),
-            Command(look, "academy demo", translate),
+            Command(look, runs.commands.demo(), translate),
         )
         self._stack = QStackedLayout()
         self._stack.addWidget(empty)
-        self._stack.addWidget(self._full(translate))
+        self._stack.addWidget(self._full())
         self.setLayout(self._stack)
+        self.list.opened.connect(runs.select)
         runs.selected.connect(self._show)
-        for signal in (runs.table.rowsInserted, runs.table.rowsRemoved, runs.table.modelReset):
-            signal.connect(self._choose)
+        for model in (runs.table, runs.found):
+            for signal in (model.rowsInserted, model.rowsRemoved, model.modelReset, model.layoutChanged):
+                signal.connect(self._choose)
         self._choose()
         self._show(runs.selected_id)
 
-    def _full(self, translate: Callable[[str], str]) -> QWidget:
+    @override
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Qt: the window goes."""
+        self.view.chart.close()
+        super().closeEvent(event)
+
+    def _set_up_search(self) -> None:
+        self.search.setPlaceholderText(self._gettext(N_("Find a run")))
+        self.search.setAccessibleName(self._gettext(N_("Find a run")))
+        self.search.setClearButtonEnabled(True)
+        self._glass = self.search.addAction(QIcon(), QLineEdit.ActionPosition.LeadingPosition)
+        self.search.textChanged.connect(self._search)
+        QShortcut(QKeySequence(QKeySequence.StandardKey.Find), self).activated.connect(self._find)
+        self._look.changed.connect(self._draw)
+        self._draw()
+
+    def _full(self) -> QWidget:
         left: QVBoxLayout = column(GAP_M)
-        heading: QLabel = label(translate(N_("Runs")), "title")
+        heading: QLabel = label(self._gettext(N_("Runs")), "title")
         heading.setMinimumHeight(HEAD_HEIGHT)
         left.addWidget(heading)
+        left.addWidget(self.search)
+        self._nothing.setContentsMargins(GAP, GAP, GAP, GAP)
         held = column(0, GAP_S)
-        held.addWidget(self.list)
-        frame = card(held)
-        frame.setFixedWidth(LIST_WIDTH)
-        left.addWidget(frame, 1)
-        right = column(GAP_M)
-        right.addWidget(self.view, 1)
+        held.addWidget(self._nothing)
+        held.addWidget(self.list, 1)
+        left.addWidget(card(held), 1)
+        side = QWidget()
+        side.setLayout(left)
+        side.setMinimumWidth(LIST_WIDTH)
+        side.setMaximumWidth(LIST_WIDTH_MOST)
+        left.setContentsMargins(0, 0, 0, 0)
         both = row(GAP_L)
         both.setContentsMargins(GAP_XL, GAP_XL, GAP_XL, GAP_XL)
-        both.addLayout(left)
-        both.addLayout(right, 1)
+        both.addWidget(side, 1)
+        both.addWidget(self.view, 3)
         page = QWidget()
         page.setObjectName("page")
         page.setLayout(both)
         return page
 
+    def _draw(self) -> None:
+        self._glass.setIcon(self._look.icon("search", self._look.tokens.muted))
+
+    def _find(self) -> None:
+        self.search.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self.search.selectAll()
+
+    def _search(self, text: str) -> None:
+        self._runs.found.search(text)
+        self._show(self._runs.selected_id)
+
     def _choose(self) -> None:
         self._stack.setCurrentIndex(1 if self._runs.table.rowCount() else 0)
+        self._nothing.setVisible(self._runs.found.rowCount() == 0)
 
     def _show(self, job_id: str) -> None:
         self.list.show_job(job_id)

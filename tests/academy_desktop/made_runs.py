@@ -9,14 +9,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from academy_desktop.core.environment import Check, Findings
 from academy_desktop.core.paths import DataDir
-from academy_desktop.core.recipe_yaml import dump_recipe
+from academy_desktop.core.recipe_yaml import AnyRecipe, dump_recipe
 from trainers.emitter import Emitter
 from trainers.errors import ErrorCode
-from trainers.events import CheckpointSaved, Ended, Evaluated, Phase, Started, Step
+from trainers.events import CheckpointSaved, Ended, Evaluated, Exported, Phase, Progress, Started, Step
 from trainers.layout import ExitRecord, HostRecord, Label, Launch, RunDir, write_atomically, write_record
 from trainers.locks import FileLock
-from trainers.recipe import DatasetRef, ModelRef, Training, TrainRecipe
+from trainers.recipe import DatasetRef, ExportItem, ExportRecipe, ModelRef, Training, TrainRecipe
 
 STEP_S = 1.9
 TOKENS = 812
@@ -43,8 +44,8 @@ class MadeRun:
     random: random.Random = field(default_factory=lambda: random.Random(7))
     emitter: Emitter | None = None
 
-    def started(self) -> MadeRun:
-        """The host has begun and the trainer has said what it will do."""
+    def begun(self) -> MadeRun:
+        """The host has begun and the trainer loads the model."""
         began = self.clock.now
         write_record(
             self.run.attempt(1).host,
@@ -56,14 +57,20 @@ class MadeRun:
         self.emitter = Emitter(self.run.events, 1, self.clock)
         self.emitter.emit(Phase(name="loading"))
         self.clock.now += 6.2
+        return self
+
+    def started(self) -> MadeRun:
+        """The trainer has said what it will do."""
+        self.begun()
+        assert self.emitter is not None
         self.emitter.emit(
             Started(
                 kind="train",
                 engine="peft",
-                reason="no graphics card was found",
+                reason="TRL and PEFT on the processor: no CUDA GPU was found",
                 device="cpu",
-                device_name="AMD Ryzen 7 7840U",
-                precision="bf16",
+                device_name="8 cores",
+                precision="fp32",
                 threads=8,
                 total_steps=self.total_steps,
                 num_epochs=3,
@@ -149,20 +156,49 @@ class MadeRun:
 
 def make_run(data: DataDir, name: str, began: float, total_steps: int = 300, number: int = 0) -> MadeRun:
     """A job that was queued at `began` (seconds since 1970) and not started yet."""
-    job = f"{datetime.fromtimestamp(began, UTC):%Y%m%d-%H%M%S}-{number:06x}"
-    run = data.run(job)
     recipe = TrainRecipe(
         name=name,
         model=ModelRef(id="smollm2-135m-instruct", path="/models/smollm2"),
         dataset=DatasetRef(id="replies-1f0c22ab", path="/datasets/replies", sha256="0" * 64),
         training=Training(num_epochs=3),
     )
+    return MadeRun(_queued(data, recipe, name, began, number), Clock(began), total_steps)
+
+
+def make_export(data: DataDir, name: str, began: float, parent: RunDir, number: int = 0) -> MadeRun:
+    """A finished export of two files."""
+    items = (ExportItem(format="gguf", quant="f16"), ExportItem(format="gguf", quant="q8_0"))
+    recipe = ExportRecipe(parent=parent.job, parent_dir=str(parent.path), items=items)
+    made = MadeRun(_queued(data, recipe, name, began, number), Clock(began), 0).begun()
+    assert made.emitter is not None
+    made.emitter.emit(Started(kind="export"))
+    made.emitter.emit(Phase(name="writing"))
+    for number_done, (item, size_bytes) in enumerate(zip(items, (270_885_376, 144_811_456), strict=True), 1):
+        made.clock.now += 9
+        made.emitter.emit(Progress(done=number_done, total=len(items), unit="tensors"))
+        made.emitter.emit(
+            Exported(
+                path=f"exports/{item.name}",
+                format=item.format,
+                quant=item.quant,
+                size_bytes=size_bytes,
+                sha256="0" * 64,
+                seconds=9,
+                peak_rss_bytes=GIB,
+            )
+        )
+    return made.log("writing gguf f16", "writing gguf q8_0").ended(succeeded, 0, 0)
+
+
+def _queued(data: DataDir, recipe: AnyRecipe, name: str, began: float, number: int) -> RunDir:
+    job = f"{datetime.fromtimestamp(began, UTC):%Y%m%d-%H%M%S}-{number:06x}"
+    run = data.run(job)
     write_atomically(run.recipe, dump_recipe(recipe))
     write_record(run.label, Label(name=name))
     run.commands.mkdir()
     launch = Launch(job=job, attempt=1, argv=(), cwd="", environment={}, queue_dir=None, queue_entry=None)
     write_record(run.attempt(1).launch, launch)
-    return MadeRun(run, Clock(began), total_steps)
+    return run
 
 
 def succeeded(step: int) -> Ended:
@@ -181,3 +217,42 @@ def held_lock(path: Path) -> FileLock:
     lock = FileLock(path)
     assert lock.acquire()
     return lock
+
+
+@dataclass(frozen=True)
+class MadeDoctor:
+    """Finds what it was told to find."""
+
+    found: Findings
+
+    def glance(self) -> Findings:
+        """As the core's doctor."""
+        return self.found
+
+
+def made_machine(*others: Check) -> MadeDoctor:
+    """A computer without a graphics card on which all is well, but for the checks that replace others."""
+    checks = {
+        check.id: check
+        for check in (
+            Check("processor", "ok", {"cores": 8, "name": "AMD Ryzen 7 7840U"}),
+            Check("gpu", "ok", {"gpu": None}),
+            Check("memory", "ok", {"ram_bytes": 32 * GIB}),
+            Check("disk", "ok", {"free_bytes": 212 * GIB, "path": "/home/anna/.local/share/academy-desktop"}),
+            Check("packages", "ok", {"count": 11, "torch": "2.13.0"}),
+            Check("llama_cpp", "ok"),
+            *others,
+        )
+    }
+    return MadeDoctor(
+        Findings(
+            device="cpu",
+            engine="peft",
+            reason="cpu_peft",
+            checks=tuple(checks.values()),
+            gpus=(),
+            ram_bytes=32 * GIB,
+            disk_free_bytes=212 * GIB,
+            packages={"torch": "2.13.0"},
+        )
+    )

@@ -97,7 +97,7 @@ def test_whatever_record_stands_in_the_file_it_can_be_loaded_and_saved(
 
 def test_settings_do_not_change_in_place() -> None:
     with pytest.raises(ValidationError):
-        Settings().theme = "dark"
+        Settings().__setattr__("theme", "dark")
 
 
 def test_a_reader_sees_whole_files_while_others_write(path: Path) -> None:

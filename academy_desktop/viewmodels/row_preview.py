@@ -1,0 +1,304 @@
+"""One row of a dataset as a model sees it: which row, for which model, and which of its text is learned.
+
+Owns the place in the dataset. Rows are read and rendered in a thread; what arrives for a row that is no
+longer asked for is dropped. Refuses to know widgets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+from PySide6.QtCore import QObject, Signal
+
+from academy_desktop.core.datasets.library import Row, Split
+from academy_desktop.core.datasets.manifest import DatasetManifest
+from academy_desktop.core.datasets.xray import Preview, preview
+from academy_desktop.core.models import Model
+from academy_desktop.text.formats import Formats
+from academy_desktop.text.marking import N_
+from academy_desktop.text.messages import Messages
+from trainers.errors import AcademyError, ErrorCode, Fact
+from trainers.rendering import Renderer
+
+#: Rows that are read at a time: those beside the one that is shown are shown next.
+PAGE_ROWS = 64
+
+#: More of a row is not put on the screen, in characters: laying it out would hold up the window.
+MOST_CHARACTERS = 10_000
+
+
+class RowSource(Protocol):
+    """Reads the rows of a dataset; blocks, belongs into a thread."""
+
+    def rows(self, key: str, split: Split = "train") -> Iterator[Row]:
+        """The rows of one side, in order."""
+        ...
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stretch of a row's text."""
+
+    text: str
+    learned: bool
+
+
+@dataclass(frozen=True)
+class Wish:
+    """The row that is asked for: its number on its side, from 0, and the model's folder, if there is one."""
+
+    dataset: str
+    split: Split
+    number: int
+    model: str
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What was found: the row, rendered if there is a model, or the code of what went wrong."""
+
+    wish: Wish
+    row: Row | None = None
+    rendered: Preview | None = None
+    code: str = ""
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+
+
+class RowReader:
+    """Reads rows by their number and renders them; blocks, belongs into a thread, one call at a time."""
+
+    def __init__(self, rows: RowSource) -> None:
+        self._rows = rows
+        self._page: tuple[str, Split, int] | None = None
+        self._page_rows: list[Row] = []
+        self._renderer: tuple[str, Renderer] | None = None
+
+    def look(self, wish: Wish) -> Sight:
+        """Read and render the row that is asked for."""
+        row = None
+        try:
+            row = self._row(wish)
+            rendered = preview(self._load(wish.model), row) if wish.model else None
+        except AcademyError as error:
+            return Sight(wish, row, code=error.code, facts=error.facts)
+        return Sight(wish, row, rendered)
+
+    def _row(self, wish: Wish) -> Row:
+        page, place = divmod(wish.number, PAGE_ROWS)
+        if self._page != (wish.dataset, wish.split, page):
+            start = page * PAGE_ROWS
+            self._page = None
+            self._page_rows = list(
+                islice(self._rows.rows(wish.dataset, wish.split), start, start + PAGE_ROWS)
+            )
+            self._page = (wish.dataset, wish.split, page)
+        if place >= len(self._page_rows):
+            raise AcademyError(ErrorCode.DATASET_DAMAGED, dataset=wish.dataset)
+        return self._page_rows[place]
+
+    def _load(self, folder: str) -> Renderer:
+        if self._renderer is None or self._renderer[0] != folder:
+            self._renderer = (folder, Renderer.load(Path(folder)))
+        return self._renderer[1]
+
+
+class RowPreview(QObject):
+    """`changed()` when another row is asked for or the one that is asked for has arrived."""
+
+    changed = Signal()
+
+    def __init__(
+        self,
+        rows: RowSource,
+        messages: Messages,
+        formats: Formats,
+        translate: Callable[[str], str],
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._reader = RowReader(rows)
+        self._messages = messages
+        self._formats = formats
+        self._gettext = translate
+        self._dataset: DatasetManifest | None = None
+        self._model: Model | None = None
+        self._number = 0
+        self._sight: Sight | None = None
+        self._wished = asyncio.Event()
+
+    @property
+    def model(self) -> Model | None:
+        """The model that rows are rendered for."""
+        return self._model
+
+    @property
+    def total(self) -> int:
+        """Rows of the dataset, those to learn before those held out."""
+        return self._dataset.train_rows + self._dataset.eval_rows if self._dataset else 0
+
+    @property
+    def has_previous(self) -> bool:
+        """Whether there is a row before this one."""
+        return self._number > 0
+
+    @property
+    def has_next(self) -> bool:
+        """Whether there is a row after this one."""
+        return self._number + 1 < self.total
+
+    def show(self, dataset: DatasetManifest | None) -> None:
+        """Look at the first row of a dataset; one that is shown already stays where it is."""
+        if (dataset.id if dataset else "") != (self._dataset.id if self._dataset else ""):
+            self._dataset = dataset
+            self._number = 0
+            self._wish()
+
+    def use(self, model: Model | None) -> None:
+        """Render for this model; for none, show rows as they are stored."""
+        before, self._model = self._model, model
+        if (model.path if model else "") != (before.path if before else ""):
+            self._wish()
+
+    def next(self) -> None:
+        """Go to the row after this one."""
+        self._go(self._number + 1)
+
+    def previous(self) -> None:
+        """Go to the row before this one."""
+        self._go(self._number - 1)
+
+    def wish(self) -> Wish | None:
+        """The row that is asked for now."""
+        if self._dataset is None or not self.total:
+            return None
+        learned = self._dataset.train_rows
+        split: Split = "train" if self._number < learned else "eval"
+        number = self._number if split == "train" else self._number - learned
+        return Wish(self._dataset.id, split, number, self._model.path if self._model else "")
+
+    def look(self, wish: Wish) -> Sight:
+        """Read a row; blocks, belongs into a thread, one call at a time."""
+        return self._reader.look(wish)
+
+    def take(self, sight: Sight) -> None:
+        """Show what was found, if it is still asked for."""
+        if sight.wish == self.wish():
+            self._sight = sight
+            self.changed.emit()
+
+    async def follow(self) -> None:
+        """Read what is asked for, until cancelled."""
+        while True:
+            await self._wished.wait()
+            self._wished.clear()
+            wish = self.wish()
+            if wish is not None:
+                self.take(await asyncio.to_thread(self.look, wish))
+
+    @property
+    def position(self) -> str:
+        """Which row this is: `Row 3 of 120 · held out`."""
+        wish = self.wish()
+        if wish is None:
+            return ""
+        where = self._say(
+            N_("Row {row} of {total}"),
+            row=self._formats.integer(self._number + 1),
+            total=self._formats.integer(self.total),
+        )
+        if wish.split == "train":
+            return where
+        held_out = self._gettext(N_("held out"))
+        return f"{where} · {held_out}"
+
+    @property
+    def origin(self) -> str:
+        """Where the row came from: `capitals.jsonl, row 3`."""
+        row = self._current.row if self._current else None
+        if row is None:
+            return ""
+        return self._say(N_("{file}, row {row}"), file=row.file, row=self._formats.integer(row.row))
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The row's text; nothing while it is on its way, or when it cannot be rendered."""
+        sight = self._current
+        if sight is None or sight.code:
+            return ()
+        if sight.rendered is not None:
+            text = sight.rendered.text
+            whole = [Part(text[one.start : one.end], one.trained) for one in sight.rendered.stretches]
+        else:
+            whole = _as_stored(sight.row)
+        return _shortened(whole)
+
+    @property
+    def problem(self) -> str:
+        """Why there is no text, in words."""
+        sight = self._current
+        if sight is None or not sight.code:
+            return ""
+        said = self._messages.describe(sight.code, sight.facts)
+        return f"{said.sentence} {said.next_step}"
+
+    @property
+    def counts(self) -> str:
+        """How much of the row is learned, and whether all of it is shown."""
+        sight = self._current
+        if sight is None or sight.code:
+            return ""
+        if sight.rendered is None:
+            return self._gettext(
+                N_("This is the row as it is stored. A model’s template adds marks of its own.")
+            )
+        seen, learned = sight.rendered.tokens, sight.rendered.supervised_tokens
+        said = self._say(
+            N_("{learned} of {tokens} tokens are learned."),
+            learned=self._formats.integer(learned),
+            tokens=self._formats.integer(seen),
+        )
+        if len(sight.rendered.text) > MOST_CHARACTERS:
+            most = self._formats.integer(MOST_CHARACTERS)
+            shortened = self._say(N_("The first {most} characters are shown."), most=most)
+            said = f"{said} {shortened}"
+        return said
+
+    @property
+    def _current(self) -> Sight | None:
+        return self._sight if self._sight is not None and self._sight.wish == self.wish() else None
+
+    def _go(self, number: int) -> None:
+        if 0 <= number < self.total:
+            self._number = number
+            self._wish()
+
+    def _wish(self) -> None:
+        self._wished.set()
+        self.changed.emit()
+
+    def _say(self, template: str, **facts: str) -> str:
+        return self._gettext(template).format(**facts)
+
+
+def _as_stored(row: Row | None) -> list[Part]:
+    parts: list[Part] = []
+    for message in row.messages if row else ():
+        parts.append(Part(f"{message['role']}\n", learned=False))
+        parts.append(Part(message["content"], learned=message["role"] == "assistant"))
+        parts.append(Part("\n\n", learned=False))
+    return parts[:-1]
+
+
+def _shortened(parts: list[Part]) -> tuple[Part, ...]:
+    kept: list[Part] = []
+    room = MOST_CHARACTERS
+    for part in parts:
+        if room > 0:
+            kept.append(Part(part.text[:room], part.learned))
+            room -= len(part.text)
+    return tuple(kept)

@@ -1,0 +1,307 @@
+"""The Datasets page: the datasets at the left; numbers, dropped rows and rows of the chosen one at the right.
+
+Owns layout, the choice of files and the dropping of files onto the page. Refuses to read files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from PySide6.QtCore import QMimeData, QSize, Qt
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeEvent, QShowEvent
+from PySide6.QtWidgets import QFileDialog, QFrame, QLabel, QPushButton, QScrollArea, QStackedLayout, QWidget
+from typing_extensions import override
+
+from academy_desktop.text.marking import N_
+from academy_desktop.viewmodels.dataset_import import ENDINGS, Stage
+from academy_desktop.viewmodels.datasets import Datasets
+from academy_desktop.views.facts import FigureRow, Remark
+from academy_desktop.views.import_panel import ImportPanel
+from academy_desktop.views.kit import Elided, EmptyState, button, card, column, label, row
+from academy_desktop.views.look import Look
+from academy_desktop.views.record_list import RecordList
+from academy_desktop.views.row_view import RowView
+from academy_desktop.views.theme import GAP, GAP_L, GAP_M, GAP_S, GAP_XL
+
+#: Least and largest width of the list; between, it has a quarter of the page.
+LIST_WIDTH = 272
+LIST_WIDTH_MOST = 344
+
+#: The first line of both sides, so that they stand level.
+HEAD_HEIGHT = 32
+
+
+class DropHint(QLabel):
+    """Lies over the page while files are dragged over it."""
+
+    def __init__(self, look: Look, text: str, parent: QWidget) -> None:
+        super().__init__(text, parent)
+        self._look = look
+        self.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        look.changed.connect(self._draw)
+        self._draw()
+        self.hide()
+
+    def cover(self) -> None:
+        """Lie over the whole page, but for its edge."""
+        page = self.parentWidget()
+        if page is not None:
+            self.setGeometry(page.rect().adjusted(GAP_M, GAP_M, -GAP_M, -GAP_M))
+            self.raise_()
+            self.show()
+
+    def _draw(self) -> None:
+        tokens, sizes = self._look.tokens, self._look.sizes
+        self.setStyleSheet(
+            f"background: {tokens.accent_soft}; color: {tokens.accent}; font-weight: 650;"
+            f" font-size: {sizes.font_title}px; border: 2px dashed {tokens.accent};"
+            f" border-radius: {sizes.radius_card}px;"
+        )
+
+
+class DropReasons(QWidget):
+    """Why rows were dropped: one line each, with its count."""
+
+    def __init__(self, translate: Callable[[str], str]) -> None:
+        super().__init__()
+        self._shown: Sequence[tuple[str, str]] = ()
+        self._lines = column(GAP_S)
+        lines = column(GAP, GAP_L)
+        lines.setContentsMargins(GAP_L, GAP_M, GAP_M, GAP_M)
+        lines.addWidget(label(translate(N_("Why rows were dropped")), "heading"))
+        lines.addLayout(self._lines)
+        held = column(0)
+        held.addWidget(card(lines))
+        self.setLayout(held)
+
+    def show_reasons(self, reasons: Sequence[tuple[str, str]]) -> None:
+        """Show these (count, sentence); without any there is nothing to see."""
+        self.setVisible(bool(reasons))
+        if reasons == self._shown:
+            return
+        self._shown = reasons
+        while (item := self._lines.takeAt(0)) is not None:
+            old = item.widget()
+            if old is not None:
+                old.hide()
+                old.deleteLater()
+        width = max((self.fontMetrics().horizontalAdvance(count) for count, _ in reasons), default=0) + GAP
+        for count, sentence in reasons:
+            number = label(count)
+            number.setMinimumWidth(width)
+            number.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop)
+            line = row(GAP_M)
+            line.addWidget(number)
+            line.addWidget(label(sentence, "muted", wrap=True), 1)
+            held = QWidget()
+            held.setLayout(line)
+            self._lines.addWidget(held)
+
+
+class DatasetView(QScrollArea):
+    """One dataset as a whole."""
+
+    def __init__(self, look: Look, datasets: Datasets, translate: Callable[[str], str]) -> None:
+        super().__init__()
+        self._datasets = datasets
+        self.title = Elided("title")
+        self.title.setMinimumHeight(HEAD_HEIGHT)
+        self.subtitle = Elided("small")
+        self.news = Remark(look, "check", "success")
+        self.advice = Remark(look, "info", "warning")
+        self.figures = FigureRow(4)
+        self.reasons = DropReasons(translate)
+        self.rows = RowView(look, datasets, translate)
+        lines = column(GAP_M)
+        head = column(GAP_S)
+        head.addWidget(self.title)
+        head.addWidget(self.subtitle)
+        lines.addLayout(head)
+        for part in (self.news, self.figures, self.advice, self.reasons):
+            lines.addWidget(part)
+        lines.addWidget(self.rows, 1)
+        inner = QWidget()
+        inner.setLayout(lines)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setWidget(inner)
+        datasets.changed.connect(self._refresh)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        shown = self._datasets
+        self.title.setText(shown.title)
+        self.subtitle.setText(shown.subtitle)
+        self.news.say(shown.news)
+        self.advice.say(shown.advice)
+        self.figures.show_figures(shown.figures)
+        self.reasons.show_reasons(shown.drops)
+
+
+class DatasetsPage(QWidget):
+    """The page; empty it says which rows it takes."""
+
+    def __init__(self, look: Look, datasets: Datasets, translate: Callable[[str], str]) -> None:
+        super().__init__()
+        self.setObjectName("page")
+        self.setAcceptDrops(True)
+        self._look = look
+        self._datasets = datasets
+        self._gettext = translate
+        self._adders: list[QPushButton] = []
+        self.list = RecordList(look, datasets.records, translate(N_("Datasets")))
+        self.view = DatasetView(look, datasets, translate)
+        self.form = ImportPanel(look, datasets.importing, translate)
+        self._waiting = label(translate(N_("Reading your datasets …")), "muted")
+        self._waiting.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._stack = QStackedLayout()
+        for part in (self._waiting, self._empty(), self._full(), self.form):
+            self._stack.addWidget(part)
+        self.setLayout(self._stack)
+        self.drop_hint = DropHint(look, translate(N_("Drop the files here to import their rows")), self)
+        self.form.more.connect(self.choose_files)
+        self.list.opened.connect(datasets.select)
+        datasets.changed.connect(self._refresh)
+        datasets.importing.changed.connect(self._choose)
+        look.changed.connect(self._draw)
+        self._draw()
+        self._refresh()
+
+    def choose_files(self) -> None:
+        """Let the user choose files with rows."""
+        endings = " ".join(f"*.{ending}" for ending in ENDINGS)
+        dialog = QFileDialog(self, self._gettext(N_("Choose files with rows")))
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
+        rows, everything = self._gettext(N_("Files with rows")), self._gettext(N_("All files"))
+        dialog.setNameFilters([f"{rows} ({endings})", f"{everything} (*)"])
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.filesSelected.connect(self._datasets.importing.ask)
+        dialog.open()
+
+    @override
+    def showEvent(self, event: QShowEvent) -> None:
+        """Qt: the page appears; what the command line made meanwhile appears with it."""
+        super().showEvent(event)
+        self._datasets.refresh()
+
+    @override
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Qt: the page changes its size."""
+        super().resizeEvent(event)
+        if self.drop_hint.isVisible():
+            self.drop_hint.cover()
+
+    @override
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Qt: something is dragged over the page."""
+        if _files(event.mimeData()) and self._datasets.importing.stage is not Stage.IMPORTING:
+            event.acceptProposedAction()
+            self.drop_hint.cover()
+
+    @override
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        """Qt: it goes elsewhere."""
+        self.drop_hint.hide()
+
+    @override
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Qt: it is dropped here."""
+        self.drop_hint.hide()
+        files = _files(event.mimeData())
+        if files:
+            event.acceptProposedAction()
+            self._datasets.importing.ask(files)
+
+    def _empty(self) -> QWidget:
+        lines = column(GAP_M)
+        lines.addWidget(self._import_button(), 0, Qt.AlignmentFlag.AlignHCenter)
+        lines.addWidget(label(self._gettext(N_("or drop them onto this page")), "small"))
+        last = lines.itemAt(lines.count() - 1)
+        if last is not None:
+            last.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        forms = column(GAP_M)
+        forms.setContentsMargins(GAP_L, GAP_M, GAP_L, GAP_M)
+        forms.addWidget(label(self._gettext(N_("Columns that are recognised")), "small"))
+        for name, columns in self._datasets.forms:
+            line = row(GAP_M)
+            line.addWidget(label(name))
+            line.addStretch(1)
+            line.addWidget(label(columns, "command"))
+            forms.addLayout(line)
+        lines.addSpacing(GAP_S)
+        lines.addWidget(card(forms))
+        action = QWidget()
+        action.setLayout(lines)
+        return EmptyState(
+            self._look,
+            "datasets",
+            self._gettext(N_("No datasets yet")),
+            self._gettext(
+                N_(
+                    "Rows of questions and answers in JSON, JSON Lines, CSV or TSV files become a checked"
+                    " dataset that a model can learn from."
+                )
+            ),
+            action,
+        )
+
+    def _full(self) -> QWidget:
+        head = row(GAP)
+        heading = label(self._gettext(N_("Datasets")), "title")
+        heading.setMinimumHeight(HEAD_HEIGHT)
+        head.addWidget(heading)
+        head.addStretch(1)
+        head.addWidget(self._import_button(small=True))
+        left = column(GAP_M)
+        left.addLayout(head)
+        held = column(0, GAP_S)
+        held.addWidget(self.list, 1)
+        left.addWidget(card(held), 1)
+        side = QWidget()
+        side.setLayout(left)
+        side.setMinimumWidth(LIST_WIDTH)
+        side.setMaximumWidth(LIST_WIDTH_MOST)
+        both = row(GAP_L)
+        both.setContentsMargins(GAP_XL, GAP_XL, GAP_XL, GAP_XL)
+        both.addWidget(side, 1)
+        both.addWidget(self.view, 3)
+        page = QWidget()
+        page.setObjectName("page")
+        page.setLayout(both)
+        return page
+
+    def _import_button(self, *, small: bool = False) -> QPushButton:
+        text = self._gettext(N_("Import")) if small else self._gettext(N_("Choose files"))
+        made = button(text, "primary")
+        made.setIconSize(QSize(16 + GAP, 16))
+        made.clicked.connect(self.choose_files)
+        self._adders.append(made)
+        return made
+
+    def _draw(self) -> None:
+        for adder in self._adders:
+            adder.setIcon(self._look.icon("add", self._look.tokens.on_accent, gap=GAP))
+
+    def _refresh(self) -> None:
+        shown = self._datasets.shown
+        self.list.show_record(shown.id if shown else "")
+        self._choose()
+
+    def _choose(self) -> None:
+        was_form = self._stack.currentWidget() is self.form
+        if self._datasets.importing.stage is not Stage.NONE:
+            self._stack.setCurrentWidget(self.form)
+        elif not self._datasets.is_known:
+            self._stack.setCurrentIndex(0)
+        else:
+            self._stack.setCurrentIndex(2 if self._datasets.all else 1)
+            if was_form and self.isVisible():
+                after = self.list if self._datasets.all else self._adders[0]
+                after.setFocus(Qt.FocusReason.OtherFocusReason)
+
+
+def _files(mime: QMimeData) -> list[str]:
+    return [url.toLocalFile() for url in mime.urls() if url.isLocalFile()]

@@ -1,0 +1,198 @@
+"""Draws the Datasets and the Models page in both themes and two sizes: `python -m tests.pictures_data OUT`.
+
+For looking at: a person opens the pictures. Datasets are imported and models are folders made for it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import qasync
+from PySide6.QtWidgets import QApplication, QWidget
+
+from academy_desktop.app import RESOURCES
+from academy_desktop.core.paths import DataDir
+from academy_desktop.text.messages import Description
+from academy_desktop.views.datasets import DatasetsPage
+from academy_desktop.views.look import Look
+from academy_desktop.views.main_window import MainWindow, Page
+from academy_desktop.views.models import ModelsPage
+from tests.academy_desktop.made_data import (
+    Halfway,
+    Shelves,
+    SlowDemo,
+    cached_model,
+    fill,
+    make_shelves,
+    write_rows,
+)
+
+SIZES = ((1100, 700), (1600, 1000))
+
+
+class Rooms:
+    """The two pages in a window."""
+
+    def __init__(self, look: Look, shelves: Shelves) -> None:
+        self.look = look
+        self.shelves = shelves
+        self.datasets = shelves.datasets
+        self.models = shelves.models
+        pages = (
+            Page("datasets", "Datasets", "datasets", self._make_datasets),
+            Page("models", "Models", "models", self._make_models),
+        )
+        self.window = MainWindow(look, pages, shelves.words.gettext)
+        for one in (self.models, self.datasets):
+            one.told.connect(self._tell)
+
+    @property
+    def datasets_page(self) -> DatasetsPage:
+        """The Datasets page, shown."""
+        page = self.window.show_page("datasets")
+        assert isinstance(page, DatasetsPage)
+        return page
+
+    @property
+    def models_page(self) -> ModelsPage:
+        """The Models page, shown."""
+        page = self.window.show_page("models")
+        assert isinstance(page, ModelsPage)
+        return page
+
+    def _make_datasets(self) -> QWidget:
+        return DatasetsPage(self.look, self.datasets, self.shelves.words.gettext)
+
+    def _make_models(self) -> QWidget:
+        return ModelsPage(self.look, self.models, self.shelves.words.gettext)
+
+    def _tell(self, said: Description) -> None:
+        self.window.tell(said.title, f"{said.sentence} {said.next_step}")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One picture: a data directory, and what the user has done."""
+
+    name: str
+    data: DataDir
+    prepare: Callable[[Rooms], None]
+    known: bool = True
+    slow: bool = False
+
+
+def scenes(filled: DataDir, empty: DataDir, bare: DataDir) -> Iterator[Scene]:
+    """All that there is to look at."""
+    yield Scene("datasets-filled", filled, _show_capitals)
+    yield Scene("datasets-conversation", filled, _show_conversation)
+    yield Scene("datasets-form", filled, _ask)
+    yield Scene("datasets-columns", empty, _ask_columns)
+    yield Scene("datasets-importing", filled, _import, slow=True)
+    yield Scene("datasets-dropping", filled, lambda rooms: rooms.datasets_page.drop_hint.cover())
+    yield Scene("datasets-empty", empty, lambda rooms: rooms.datasets_page.show())
+    yield Scene("datasets-unknown", empty, lambda rooms: rooms.datasets_page.show(), known=False)
+    yield Scene("models-filled", filled, lambda rooms: rooms.models_page.show())
+    yield Scene("models-untrainable", filled, _show_untrainable)
+    yield Scene("models-offer", bare, lambda rooms: rooms.models_page.show())
+    yield Scene("models-fetching", empty, _fetch, slow=True)
+    yield Scene("models-empty", empty, lambda rooms: rooms.models_page.show())
+
+
+def _show_capitals(rooms: Rooms) -> None:
+    rooms.datasets_page.show()
+    rooms.datasets.preview.next()
+    rooms.shelves.see_row()
+
+
+def _show_conversation(rooms: Rooms) -> None:
+    rooms.datasets_page.show()
+    rooms.datasets.select(rooms.datasets.all[-1].id)
+    rooms.shelves.see_row()
+
+
+def _ask(rooms: Rooms) -> None:
+    rooms.datasets_page.show()
+    rooms.datasets.importing.ask(["/home/anna/replies.jsonl", "/home/anna/more replies of last year.csv"])
+
+
+def _ask_columns(rooms: Rooms) -> None:
+    rooms.datasets_page.show()
+    path = write_rows(
+        rooms.shelves.folder / "tickets.jsonl",
+        [{"ticket": "The lamp is dark", "reply": "Turn it on", "agent": "Jo"}] * 3,
+    )
+    rooms.datasets.importing.ask([str(path)])
+    rooms.datasets.importing.start("Tickets", 0.1, "balanced")
+
+
+def _import(rooms: Rooms) -> None:
+    _ask(rooms)
+    rooms.datasets.importing.start("Replies", 0.1, "balanced")
+
+
+def _show_untrainable(rooms: Rooms) -> None:
+    rooms.models_page.show()
+    rooms.models.select(rooms.models.all[-1].id)
+
+
+def _fetch(rooms: Rooms) -> None:
+    rooms.models_page.show()
+    rooms.models.fetch_demo()
+
+
+async def draw(app: QApplication, scene: Scene, out: Path) -> list[Path]:
+    """Draw a scene in both themes and all sizes."""
+    drawn: list[Path] = []
+    for dark in (False, True):
+        library, demo = (Halfway(scene.data.datasets), SlowDemo()) if scene.slow else (None, None)
+        shelves = make_shelves(scene.data, library=library, demo=demo)
+        rooms = Rooms(Look(app, RESOURCES, dark), shelves)
+        if scene.known:
+            shelves.read()
+        rooms.window.show()
+        scene.prepare(rooms)
+        await asyncio.sleep(0.3)
+        for width, height in SIZES:
+            rooms.window.resize(width, height)
+            await asyncio.sleep(0.05)
+            path = out / f"{scene.name}-{'dark' if dark else 'light'}-{width}x{height}.png"
+            rooms.window.grab().save(str(path))
+            drawn.append(path)
+        await shelves.supervisor.close()
+        rooms.window.close()
+        rooms.window.deleteLater()
+    return drawn
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Draw into the folder that is named; prints the pictures' paths."""
+    parser = argparse.ArgumentParser(prog="python -m tests.pictures_data")
+    parser.add_argument("out", type=Path)
+    out: Path = parser.parse_args(argv).out
+    out.mkdir(parents=True, exist_ok=True)
+    app = QApplication([])
+    app.setQuitOnLastWindowClosed(False)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        asyncio.Runner(loop_factory=lambda: qasync.QEventLoop(app)) as runner,
+    ):
+        filled = DataDir(Path(folder) / "filled").open()
+        fill(filled)
+        empty, bare = (DataDir(Path(folder) / name).open() for name in ("empty", "bare"))
+        cached_model(bare.root / "hub", "Qwen/Qwen3-0.6B", 596_049_920)
+        for scene in scenes(filled, empty, bare):
+            sys.stdout.writelines(f"{path}\n" for path in runner.run(draw(app, scene, out)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,303 @@
+"""Draws the Train and Settings pages in both themes and two sizes: `python -m tests.pictures_train OUT`.
+
+For looking at: a person opens the pictures. Datasets, models and runs are real ones, made for it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import qasync
+from PySide6.QtWidgets import QApplication, QScrollArea, QWidget
+
+from academy_desktop.app import RESOURCES, Words
+from academy_desktop.core.datasets.library import Library
+from academy_desktop.core.environment import Check
+from academy_desktop.core.environment import Findings as Found
+from academy_desktop.core.jobs import Jobs
+from academy_desktop.core.models import Models
+from academy_desktop.core.paths import DataDir
+from academy_desktop.core.recipes import Recipes
+from academy_desktop.core.settings import SettingsFile
+from academy_desktop.text.findings import Findings
+from academy_desktop.viewmodels.settings import Preferences, Surroundings, Voice
+from academy_desktop.viewmodels.supervisor import Supervisor
+from academy_desktop.viewmodels.train import Train
+from academy_desktop.viewmodels.train_sources import Sources
+from academy_desktop.views.look import Look
+from academy_desktop.views.main_window import MainWindow, Page
+from academy_desktop.views.settings import SettingsPage, ThemeFollower
+from academy_desktop.views.train import TrainPage
+from tests.academy_desktop.core.models.made_models import write_model
+from tests.academy_desktop.made_runs import GIB, made_machine, make_run
+from tests.academy_desktop.viewmodels.making import seen
+from trainers.errors import AcademyError
+
+SIZES = ((1100, 700), (1600, 1000))
+ROWS = RESOURCES / "samples" / "requests.jsonl"
+HELD_OUT = RESOURCES / "samples" / "requests-held-out.jsonl"
+
+Prepare = Callable[["Room"], None]
+
+
+@dataclass(frozen=True)
+class Examiner:
+    """A doctor who finds what it was told to find."""
+
+    found: Found
+    gate: Callable[[], object] = lambda: None
+
+    def glance(self) -> Found:
+        """Look."""
+        return self.found
+
+    def examine(self) -> Found:
+        """Look longer."""
+        self.gate()
+        return self.found
+
+
+def sources_of(data: DataDir) -> Sources:
+    """The core over a data directory, without the models of this machine."""
+    datasets, models = Library(data.datasets), Models(data, data.root / "no-hub")
+    recipes = Recipes(RESOURCES / "recipes", datasets, models)
+    return Sources(datasets, models, recipes, Jobs(data, Path(sys.executable)))
+
+
+def add_dataset(data: DataDir, name: str = "Kitchen requests") -> str:
+    """Import the sample rows; returns the dataset's id."""
+    return Library(data.datasets).import_files([ROWS], name, eval_files=[HELD_OUT]).id
+
+
+def add_model(data: DataDir, name: str = "smollm2-135m-instruct") -> None:
+    """Make a model that can be trained, as far as anybody can see from outside."""
+    write_model(data.models / name)
+
+
+@dataclass
+class Room:
+    """Both pages in a window, over a data directory."""
+
+    app: QApplication
+    data: DataDir
+    doctor: Examiner = field(default_factory=lambda: Examiner(made_machine().found))
+    dark: bool = False
+
+    def __post_init__(self) -> None:
+        words = Words.load(RESOURCES)
+        self.failures: list[BaseException] = []
+        self.supervisor = Supervisor(self.failures.append)
+        self.look = Look(self.app, RESOURCES, self.dark)
+        self.preferences = Preferences(
+            SettingsFile(self.data.settings),
+            self.doctor,
+            Surroundings(self.data.root, Path(sys.executable), platform.python_version()),
+            sources_of(self.data).recipes.presets(),
+            Voice(words.messages, Findings(words.translations, words.messages), words.formats, words.gettext),
+            self.supervisor,
+        )
+        self.train = Train(
+            sources_of(self.data),
+            words.messages,
+            words.formats,
+            words.gettext,
+            self.supervisor,
+            lambda: self.preferences.preset,
+        )
+        self.window = MainWindow(
+            self.look,
+            (
+                Page("train", "Train", "train", lambda: TrainPage(self.look, self.train, words.gettext)),
+                Page(
+                    "settings",
+                    "Settings",
+                    "settings",
+                    lambda: SettingsPage(self.look, self.preferences, words.gettext),
+                ),
+            ),
+            words.gettext,
+        )
+
+    def start(self) -> None:
+        """As the window does: look for everything, and keep what is chosen."""
+        for work in (self.train.follow(), self.preferences.look(), self.preferences.keep()):
+            self.supervisor.start(work, "follow")
+
+    def follow_theme(self) -> ThemeFollower:
+        """As the window does: the theme is the chosen one."""
+        return ThemeFollower(self.look, self.preferences)
+
+    @property
+    def train_page(self) -> TrainPage:
+        """The Train page, shown."""
+        page = self.window.show_page("train")
+        assert isinstance(page, TrainPage)
+        return page
+
+    @property
+    def settings_page(self) -> SettingsPage:
+        """The Settings page, shown."""
+        page = self.window.show_page("settings")
+        assert isinstance(page, SettingsPage)
+        return page
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One picture: a data directory, and what the user has done."""
+
+    name: str
+    data: DataDir
+    prepare: Prepare
+    doctor: Examiner = field(default_factory=lambda: Examiner(made_machine().found))
+    settled: Callable[[Room], bool] = lambda room: room.train.state != "reading"
+
+
+def show_settings(room: Room) -> None:
+    """The Settings page as it is first seen."""
+    assert room.settings_page
+
+
+def show_test(room: Room) -> None:
+    """The Settings page after a test."""
+    room.settings_page.test.click()
+
+
+def scroll_down(room: Room) -> None:
+    """Whatever page is shown, at its end."""
+    for area in room.window.findChildren(QScrollArea):
+        area.verticalScrollBar().setValue(area.verticalScrollBar().maximum())
+
+
+def show_train(room: Room) -> None:
+    """The Train page as it is first seen."""
+    assert room.train_page
+
+
+def show_problems(room: Room) -> None:
+    """Somebody typed nonsense, and a recipe file that was to be opened is wrong."""
+    page = room.train_page
+    for path, text in (("training.learning_rate", "5"), ("training.num_epochs", "two")):
+        room.train.set(path, text)
+    assert page.editors
+
+
+def show_file_problems(room: Room) -> None:
+    """A recipe file that was to be opened is wrong."""
+    assert room.train_page
+    path = room.data.root / "mine.yaml"
+    path.write_text("training:\n  learning_rate: 5\n  num_epoch: 2\n", "utf-8")
+    room.train.open(path)
+
+
+def show_all(room: Room) -> None:
+    """All settings."""
+    room.train_page.all_button.click()
+
+
+def scenes(root: Path) -> Iterator[Scene]:
+    """All that there is to look at."""
+    empty, rows, fresh, used = (DataDir(root / name).open() for name in ("empty", "rows", "fresh", "used"))
+    for data in (rows, fresh, used):
+        add_dataset(data)
+    for data in (fresh, used):
+        add_model(data)
+    make_run(used, "Kitchen helper", time.time() - 3600)
+    ill = Examiner(
+        made_machine(
+            Check("packages", "fail", {"missing": "peft, trl"}),
+            Check("disk", "warn", {"free_bytes": 3 * GIB, "path": "/home/anna/.local/share/academy-desktop"}),
+        ).found
+    )
+    yield Scene("train-no-dataset", empty, show_train)
+    yield Scene("train-no-model", rows, show_train)
+    yield Scene("train-fresh", fresh, show_train)
+    yield Scene("train-after-a-run", used, show_train)
+    yield Scene("train-all", fresh, show_all)
+    yield Scene("train-problems", fresh, show_problems)
+    yield Scene(
+        "train-file-problems", fresh, show_file_problems, settled=lambda room: bool(room.train.file_problems)
+    )
+    yield Scene("settings", fresh, show_settings, settled=lambda room: room.preferences.torch_version != "–")
+    yield Scene("settings-tested", fresh, show_test, settled=lambda room: bool(room.preferences.findings))
+    yield Scene("settings-ill", fresh, show_test, ill, lambda room: bool(room.preferences.findings))
+
+
+async def draw(app: QApplication, scene: Scene, out: Path) -> list[Path]:
+    """Draw a scene in both themes and all sizes."""
+    drawn: list[Path] = []
+    for dark in (False, True):
+        room = Room(app, scene.data, scene.doctor, dark)
+        await arrange(room, scene)
+        for width, height in SIZES:
+            room.window.resize(width, height)
+            for end in (False, True):
+                await asyncio.sleep(0.05)
+                if end:
+                    scroll_down(room)
+                    await asyncio.sleep(0.02)
+                place = f"{width}x{height}{'-end' if end else ''}"
+                path = out / f"{scene.name}-{'dark' if dark else 'light'}-{place}.png"
+                room.window.grab().save(str(path))
+                drawn.append(path)
+            for area in room.window.findChildren(QScrollArea):
+                area.verticalScrollBar().setValue(0)
+        close(room)
+        await room.supervisor.close()
+        assert not room.failures
+    return drawn
+
+
+async def arrange(room: Room, scene: Scene) -> None:
+    """Show the window and do what the user has done."""
+    room.start()
+    room.window.show()
+    await seen(lambda: room.train.state != "reading", "datasets and models")
+    scene.prepare(room)
+    await seen(lambda: scene.settled(room), scene.name)
+
+
+def close(room: Room) -> None:
+    """The window goes."""
+    window: QWidget = room.window
+    window.close()
+    window.deleteLater()
+
+
+def draw_all(app: QApplication, root: Path, out: Path) -> Iterator[Path]:
+    """Draw every scene, with data below `root`, into `out`."""
+    with asyncio.Runner(loop_factory=lambda: qasync.QEventLoop(app)) as runner:
+        for scene in scenes(root):
+            yield from runner.run(draw(app, scene, out))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Draw into the folder that is named; prints the pictures' paths."""
+    parser = argparse.ArgumentParser(prog="python -m tests.pictures_train")
+    parser.add_argument("out", type=Path)
+    out: Path = parser.parse_args(argv).out
+    out.mkdir(parents=True, exist_ok=True)
+    app = QApplication([])
+    app.setQuitOnLastWindowClosed(False)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            sys.stdout.writelines(f"{path}\n" for path in draw_all(app, Path(folder), out))
+        except AcademyError as error:
+            sys.stderr.write(f"{error.code}: {error.facts}\n")
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
