@@ -35,6 +35,7 @@ from academy_desktop.core.reader import JobSummary
 from academy_desktop.core.runtimes import Runtimes
 from academy_desktop.core.tasks import Tasks
 from academy_desktop.doorbell import Doorbell
+from academy_desktop.rooms import Hall, Rooms
 from academy_desktop.text import catalogs
 from academy_desktop.text.findings import Findings
 from academy_desktop.text.formats import Formats
@@ -67,6 +68,7 @@ class Options:
     """What the command line asked for."""
 
     data_dir: Path | None
+    demo: bool
     smoke: bool
 
 
@@ -126,7 +128,9 @@ class Desk:
         jobs: JobSource,
         doctor: MachineDoctor,
         commands: Commands,
+        make_rooms: Callable[[Hall], Rooms] | None = None,
     ) -> None:
+        """`make_rooms`: builds the pages beyond Home and Runs; without it there are none."""
         self.look = look
         self._words = words
         self._doctor = doctor
@@ -138,6 +142,7 @@ class Desk:
         self.runs = Runs(jobs, self.hub, self.table, detail, words.messages, self.supervisor, commands)
         findings = Findings(words.translations, words.messages)
         self.home = Home(self.table, findings, words.formats, words.gettext, commands)
+        self.rooms = make_rooms(self._hall(findings, commands)) if make_rooms else None
         self.window = MainWindow(look, self._pages(), words.gettext, self._may_close)
         self.hub.jobs_read.connect(self.home.refresh)
         self.runs.told.connect(self._tell)
@@ -147,6 +152,8 @@ class Desk:
         self.supervisor.start(self.hub.follow_jobs(), "jobs")
         self.supervisor.start(self.hub.follow_run(), "run")
         self.supervisor.start(self._examine(), "doctor")
+        if self.rooms is not None:
+            self.rooms.start()
 
     def leave(self) -> None:
         """Close the window and ask nothing."""
@@ -159,8 +166,12 @@ class Desk:
     def _may_close(self) -> bool:
         """Whether the window may close now; with runs in progress the user is asked, and it closes then."""
         going = self.runs.going
-        if self._leaving or not going:
+        wish = self.rooms.on_close if self.rooms is not None else "ask"
+        if self._leaving or not going or wish == "keep":
             return True
+        if wish == "stop":
+            self.supervisor.start(self._stop_and_leave(), "stop and leave")
+            return False
         dialog = LeaveDialog(self.look, [title(job) for job in going], self._words.gettext, self.window)
         dialog.keep.connect(self.leave)
         dialog.stop.connect(lambda: self.supervisor.start(self._stop_and_leave(), "stop and leave"))
@@ -173,9 +184,29 @@ class Desk:
 
     def _pages(self) -> Sequence[Page]:
         _ = self._words.gettext
-        return (
-            Page("home", _(N_("Home")), "home", self._make_home),
-            Page("runs", _(N_("Runs")), "runs", self._make_runs),
+        home = Page("home", _(N_("Home")), "home", self._make_home)
+        runs = Page("runs", _(N_("Runs")), "runs", self._make_runs)
+        if self.rooms is None:
+            return (home, runs)
+        more = {page.id: page for page in self.rooms.pages()}
+        before = [more[name] for name in ("demo", "datasets", "models", "train")]
+        return (home, *before, runs, more["export"], more["settings"])
+
+    def _hall(self, findings: Findings, commands: Commands) -> Hall:
+        """What the rooms share with this window."""
+        return Hall(
+            look=self.look,
+            messages=self._words.messages,
+            findings=findings,
+            formats=self._words.formats,
+            translate=self._words.gettext,
+            supervisor=self.supervisor,
+            hub=self.hub,
+            table=self.table,
+            commands=commands,
+            tell=self._tell,
+            open_job=self._open_job,
+            show_page=lambda name: self.window.show_page(name),
         )
 
     def _make_home(self) -> QWidget:
@@ -246,7 +277,14 @@ async def _session(
     """From the first paint until the window is closed."""
     python = Path(sys.executable)
     doctor = Doctor(data, Tasks(python, Runtimes(data.runtimes)))
-    desk = Desk(Look(app, RESOURCES), words, WindowJobs(data, python), doctor, Commands(_academy(data)))
+    desk = Desk(
+        Look(app, RESOURCES),
+        words,
+        WindowJobs(data, python),
+        doctor,
+        Commands(_academy(data)),
+        lambda hall: Rooms(hall, data, doctor, RESOURCES / "recipes"),
+    )
     closed = asyncio.Event()
     desk.window.closed.connect(closed.set)
     doorbell.rung.connect(desk.window.come_forward)
@@ -258,6 +296,8 @@ async def _session(
         desk.supervisor.start(_collect_garbage(), "garbage")
         if options.smoke:
             desk.supervisor.start(_smoke(desk), "smoke")
+        elif options.demo and desk.rooms is not None:
+            desk.rooms.start_demo()
         await closed.wait()
     finally:
         doorbell.release()  # a thread may still read for a while: the next window need not wait for it
@@ -355,10 +395,11 @@ def _parse(argv: Sequence[str] | None) -> Options:
         prog="academy-desktop", description="Opens the window of Academy Desktop."
     )
     parser.add_argument("--data-dir", type=Path, help="folder that holds datasets, models and runs")
+    parser.add_argument("--demo", action="store_true", help="begin with the guided demo")
     parser.add_argument("--smoke", action="store_true", help="paint every page once and quit")
     given = parser.parse_args(argv)
     named = os.environ.get("ACADEMY_DATA_DIR")
-    return Options(given.data_dir or (Path(named) if named else None), given.smoke)
+    return Options(given.data_dir or (Path(named) if named else None), given.demo, given.smoke)
 
 
 if __name__ == "__main__":

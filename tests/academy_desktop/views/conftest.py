@@ -27,6 +27,8 @@ def _windows_gone(qapp: QApplication) -> Iterator[None]:
     qapp.processEvents()
     DESKS.clear()
     gc.collect()  # here, where Qt objects belong, and not in a thread of the next test
+    gc.freeze()  # what stays for good need not be searched again after the next test
+    gc.freeze()  # what is still there stays, mostly modules: not looked at again and again
 
 
 @pytest.fixture(scope="session")

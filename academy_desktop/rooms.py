@@ -1,0 +1,257 @@
+"""The pages beyond Home and Runs: each with its objects, built when the page is first shown.
+
+Part of the window's composition root, and imported by `app` alone. What a page needs from the core is opened
+once, in a thread, after the window is painted; whoever is quicker than that waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from PySide6.QtWidgets import QScrollArea, QWidget
+
+from academy_desktop.core.history import EventTail
+from academy_desktop.core.paths import DataDir
+from academy_desktop.core.settings import SettingsFile
+from academy_desktop.text.findings import Findings
+from academy_desktop.text.formats import Formats
+from academy_desktop.text.marking import N_
+from academy_desktop.text.messages import Description, Messages
+from academy_desktop.viewmodels.commands import Commands
+from academy_desktop.viewmodels.event_hub import EventHub
+from academy_desktop.viewmodels.job_table import JobTable
+from academy_desktop.viewmodels.settings import Examiner, Preferences, Surroundings, Voice
+from academy_desktop.viewmodels.supervisor import Supervisor
+from academy_desktop.views.look import Look
+from academy_desktop.views.main_window import Page
+
+if TYPE_CHECKING:  # the whole core and the heavier pages: brought when a page is first shown
+    from academy_desktop.core.workshop import Workshop
+    from academy_desktop.viewmodels.datasets import Datasets
+    from academy_desktop.viewmodels.demo import Tour
+    from academy_desktop.viewmodels.export import Exporting
+    from academy_desktop.viewmodels.models import BaseModels
+    from academy_desktop.viewmodels.train import Train
+
+Work = Coroutine[Any, Any, object]
+
+
+@dataclass(frozen=True)
+class Hall:
+    """What all rooms share: the look, the words, the loop's tasks, the jobs, and the ways between pages."""
+
+    look: Look
+    messages: Messages
+    findings: Findings
+    formats: Formats
+    translate: Callable[[str], str]
+    supervisor: Supervisor
+    hub: EventHub
+    table: JobTable
+    commands: Commands
+    tell: Callable[[Description], None]
+    open_job: Callable[[str], None]
+    show_page: Callable[[str], QWidget]
+
+
+class Rooms:
+    """The pages of one window over one data directory."""
+
+    def __init__(self, hall: Hall, data: DataDir, doctor: Examiner, presets: Path) -> None:
+        """`presets`: the folder of recipe presets."""
+        self._hall = hall
+        self._data = data
+        self._waiting: list[tuple[Callable[[], Work], str]] | None = []
+        voice = Voice(hall.messages, hall.findings, hall.formats, hall.translate)
+        self.preferences = Preferences(
+            SettingsFile(data.settings),
+            doctor,
+            Surroundings(data.root, Path(sys.executable), platform.python_version()),
+            sorted(path.stem for path in presets.glob("*.yaml")),
+            voice,
+            hall.supervisor,
+        )
+        self.preferences.told.connect(hall.tell)
+        self._begin(self.preferences.keep, "settings")
+
+    @property
+    def on_close(self) -> Literal["ask", "keep", "stop"]:
+        """What becomes of runs in progress when the window closes."""
+        return self.preferences.settings.on_close
+
+    def pages(self) -> Sequence[Page]:
+        """The pages in the order of the way: rows, model, training, and what comes of it."""
+        _ = self._hall.translate
+        return (
+            Page("demo", _(N_("Guided demo")), "spark", self._make_demo),
+            Page("datasets", _(N_("Datasets")), "datasets", self._make_datasets),
+            Page("models", _(N_("Models")), "models", self._make_models),
+            Page("train", _(N_("Train")), "train", self._make_train),
+            Page("export", _(N_("Export")), "export", self._make_export),
+            Page("settings", _(N_("Settings")), "settings", self._make_settings),
+        )
+
+    def start(self) -> None:
+        """Begin with what waited for the running loop, and open the core in a thread."""
+        waiting, self._waiting = self._waiting or [], None
+        for work, name in waiting:
+            self._hall.supervisor.start(work(), name)
+        self._hall.supervisor.start(asyncio.to_thread(lambda: self.workshop), "workshop")
+
+    def start_demo(self) -> None:
+        """Show the guided demo and begin with it."""
+        self._hall.show_page("demo")
+        self.tour.start()
+
+    @cached_property
+    def workshop(self) -> Workshop:
+        """The core over the window's data directory."""
+        from academy_desktop.core.workshop import open_workshop
+
+        return open_workshop(self._data.root)
+
+    @cached_property
+    def models(self) -> BaseModels:
+        """Behind the Models page, and wherever a model is chosen."""
+        from academy_desktop.viewmodels.models import BaseModels
+
+        shop, hall = self.workshop, self._hall
+        made = BaseModels(
+            shop.models, shop.demo_model, hall.messages, hall.formats, hall.translate, hall.supervisor
+        )
+        made.told.connect(hall.tell)
+        self._begin(made.follow, "models")
+        return made
+
+    @cached_property
+    def datasets(self) -> Datasets:
+        """Behind the Datasets page."""
+        from academy_desktop.viewmodels.datasets import Datasets
+
+        hall = self._hall
+        made = Datasets(
+            self.workshop.datasets, self.models, hall.messages, hall.formats, hall.translate, hall.supervisor
+        )
+        made.told.connect(hall.tell)
+        self._begin(made.follow, "datasets")
+        self._begin(made.preview.follow, "preview")
+        return made
+
+    @cached_property
+    def train(self) -> Train:
+        """Behind the Train page."""
+        from academy_desktop.viewmodels.train import Train
+        from academy_desktop.viewmodels.train_sources import Sources
+
+        shop, hall = self.workshop, self._hall
+        made = Train(
+            Sources(shop.datasets, shop.models, shop.recipes, shop.jobs),
+            hall.messages,
+            hall.formats,
+            hall.translate,
+            hall.supervisor,
+            lambda: self.preferences.preset,
+        )
+        made.told.connect(hall.tell)
+        made.started.connect(hall.open_job)
+        self._begin(made.follow, "train")
+        return made
+
+    @cached_property
+    def exporting(self) -> Exporting:
+        """Behind the Export page."""
+        from academy_desktop.viewmodels.export import Exporting
+
+        shop, hall = self.workshop, self._hall
+        made = Exporting(
+            shop.exports,
+            shop.jobs,
+            EventTail,
+            hall.hub,
+            hall.table,
+            hall.messages,
+            hall.formats,
+            hall.translate,
+            hall.supervisor,
+            hall.commands,
+        )
+        made.told.connect(hall.tell)
+        return made
+
+    @cached_property
+    def tour(self) -> Tour:
+        """The guided demo; its runs are the window's own, so that they can be watched and exported here."""
+        from academy_desktop.viewmodels.demo import OwnDemo, Tour
+
+        hall = self._hall
+        return Tour(
+            OwnDemo(lambda: self.workshop), hall.messages, hall.formats, hall.translate, hall.supervisor
+        )
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the guided demo is under way."""
+        return "tour" in self.__dict__ and self.tour.is_running
+
+    def _begin(self, work: Callable[[], Work], name: str) -> None:
+        """Start a task, once there is a loop to start it in."""
+        if self._waiting is None:
+            self._hall.supervisor.start(work(), name)
+        else:
+            self._waiting.append((work, name))
+
+    def _make_demo(self) -> QWidget:
+        from academy_desktop.views.demo import DemoView
+        from academy_desktop.views.kit import column
+        from academy_desktop.views.theme import GAP_XL
+
+        view = DemoView(self._hall.look, self.tour, self._hall.translate)
+        view.job_opened.connect(self._hall.open_job)
+        inside = QWidget()
+        lines = column(GAP_XL, GAP_XL)
+        lines.addWidget(view)
+        lines.addStretch(1)
+        inside.setLayout(lines)
+        page = QScrollArea()
+        page.setWidgetResizable(True)
+        page.setWidget(inside)
+        return page
+
+    def _make_datasets(self) -> QWidget:
+        from academy_desktop.views.datasets import DatasetsPage
+
+        return DatasetsPage(self._hall.look, self.datasets, self._hall.translate)
+
+    def _make_models(self) -> QWidget:
+        from academy_desktop.views.models import ModelsPage
+
+        return ModelsPage(self._hall.look, self.models, self._hall.translate)
+
+    def _make_train(self) -> QWidget:
+        from academy_desktop.views.train import TrainPage
+
+        page = TrainPage(self._hall.look, self.train, self._hall.translate)
+        page.datasets_wanted.connect(lambda: self._hall.show_page("datasets"))
+        page.models_wanted.connect(lambda: self._hall.show_page("models"))
+        return page
+
+    def _make_export(self) -> QWidget:
+        from academy_desktop.views.export import ExportPage
+
+        page = ExportPage(self._hall.look, self.exporting, self._hall.translate)
+        page.train_wanted.connect(lambda: self._hall.show_page("train"))
+        return page
+
+    def _make_settings(self) -> QWidget:
+        from academy_desktop.views.settings import SettingsPage, ThemeFollower
+
+        self._follower = ThemeFollower(self._hall.look, self.preferences)
+        self._begin(self.preferences.look, "settings' look")
+        return SettingsPage(self._hall.look, self.preferences, self._hall.translate)
