@@ -195,7 +195,7 @@ def test_a_window_that_is_looked_for_comes_forward(qapp: QApplication, empty: Da
 
 
 class Emitting(QObject):
-    """Signals with the arguments that PySide6 6.12.0 loses a reference to on CPython 3.11, until it aborts."""
+    """Signals with the arguments of which PySide6 6.12.0 loses references on CPython 3.11 until it aborts."""
 
     flagged = Signal(bool)
     told = Signal(object)
