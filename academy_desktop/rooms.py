@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from PySide6.QtWidgets import QScrollArea, QWidget
+from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
 from academy_desktop.core.history import EventTail
 from academy_desktop.core.paths import DataDir
@@ -215,12 +215,14 @@ class Rooms:
         view = DemoView(self._hall.look, self.tour, self._hall.translate)
         view.job_opened.connect(self._hall.open_job)
         inside = QWidget()
+        inside.setObjectName("page")
         lines = column(GAP_XL, GAP_XL)
         lines.addWidget(view)
         lines.addStretch(1)
         inside.setLayout(lines)
         page = QScrollArea()
         page.setWidgetResizable(True)
+        page.setFrameShape(QFrame.Shape.NoFrame)
         page.setWidget(inside)
         return page
 

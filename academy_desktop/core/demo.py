@@ -146,10 +146,10 @@ class Demo:
 
     def _follow(self, job: str, stage: StageName) -> tuple[str, Sequence[AnyEvent]]:
         """Wait for a job; one that is interrupted here (Ctrl-C) is stopped, for nobody would come back."""
-        self._audience.stage(stage)
-        self._audience.job(job)
         events: list[AnyEvent] = []
         try:
+            self._audience.stage(stage)
+            self._audience.job(job)
             for event in self._workshop.jobs.follow(job):
                 events.append(event)
                 self._audience.event(event)
