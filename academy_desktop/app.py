@@ -15,6 +15,7 @@ import logging
 import os
 import shlex
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -244,6 +245,7 @@ class Desk:
 def main(argv: Sequence[str] | None = None) -> int:
     """Open the window and stay until it is closed; returns the process's exit code."""
     options = _parse(argv)
+    restore_ctrl_c = _ctrl_c_ends_at_once()
     words = Words.load(RESOURCES)
     try:
         if not has_display(os.environ, sys.platform):
@@ -257,6 +259,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0 if doorbell.ring() else _refuse(_already_open(words, data))
     try:
         with asyncio.Runner(loop_factory=lambda: qasync.QEventLoop(app)) as runner:
+            restore_ctrl_c()
             runner.run(_session(app, words, data, options, doorbell))
     except KeyboardInterrupt:
         return 130
@@ -360,6 +363,18 @@ def _sentence_for_what_kills(words: Words) -> Iterator[None]:
         qInstallMessageHandler(before)
     for text in said:
         _log.warning("Qt: %s", text)
+
+
+def _ctrl_c_ends_at_once() -> Callable[[], object]:
+    """Before the loop can catch it, Ctrl-C ends the process: Qt's modules break where they are interrupted.
+
+    Returns what gives Python its own handler back.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    if handler is not signal.default_int_handler:  # somebody wants it ignored
+        return lambda: None
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    return lambda: signal.signal(signal.SIGINT, handler)
 
 
 def _refuse(said: Description) -> int:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QEvent
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QMainWindow
+from shiboken6 import isValid
 
 from academy_desktop.core.environment import Check
 from academy_desktop.core.paths import DataDir
@@ -21,13 +22,16 @@ def _windows_gone(qapp: QApplication) -> Iterator[None]:
     yield
     for desk in DESKS:
         desk.leave()
-        desk.window.deleteLater()
         desk.look.deleteLater()
+    for window in qapp.topLevelWidgets():  # each one left would be styled again with every new theme
+        if isValid(window):
+            if isinstance(window, QMainWindow):
+                window.close()
+            window.deleteLater()
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
     qapp.processEvents()
     DESKS.clear()
     gc.collect()  # here, where Qt objects belong, and not in a thread of the next test
-    gc.freeze()  # what stays for good need not be searched again after the next test
     gc.freeze()  # what is still there stays, mostly modules: not looked at again and again
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,6 +73,12 @@ def settle() -> None:
     """Let layouts, and what follows from them, come to rest."""
     for _ in range(4):
         QApplication.processEvents()
+
+
+async def rested() -> None:
+    """As `settle`, in a coroutine: a loop that is entered twice forgets its tasks."""
+    for _ in range(4):
+        await asyncio.sleep(0.01)
 
 
 def shown_parts(window: QWidget) -> Iterator[QWidget]:

@@ -19,6 +19,7 @@ from tests.academy_desktop.views.made_rooms import opened, show, texts
 from tests.academy_desktop.views.making import (
     accessible_name,
     clipped,
+    rested,
     settle,
     shown_parts,
     tab_stops,
@@ -253,14 +254,14 @@ def test_files_become_a_dataset_by_keys_alone(qapp: QApplication, empty: DataDir
         with opened(qapp, empty) as rooms:
             page = page_of(rooms)
             rooms.datasets.importing.ask([str(file)])
-            settle()
+            await rested()
             page.form.share.setFocus(Qt.FocusReason.TabFocusReason)
             QTest.keyClick(page.form.share, Qt.Key.Key_Down)
             page.form.name.selectAll()
             QTest.keyClicks(page.form.name, "Capitals")
             QTest.keyClick(page.form.name, Qt.Key.Key_Return)
             await seen(lambda: rooms.datasets.shown, "the dataset")
-            settle()
+            await rested()
             assert page.list.isVisible()
             said = texts(rooms.window)
             assert "Imported in " in said
@@ -279,7 +280,7 @@ def test_an_import_shows_how_far_it_is_and_can_be_cancelled_by_key(
         with opened(qapp, empty, library=Halfway(empty.datasets)) as rooms:
             page = page_of(rooms)
             rooms.datasets.importing.ask(["/rows/one.jsonl"])
-            settle()
+            await rested()
             QTest.mouseClick(page.form.start, Qt.MouseButton.LeftButton)
             await seen(lambda: page.form.bar.value() == 371, "progress")
             said = texts(rooms.window)
@@ -293,7 +294,7 @@ def test_an_import_shows_how_far_it_is_and_can_be_cancelled_by_key(
             QTest.keyClick(page.form.cancel, Qt.Key.Key_Return)
             assert not page.form.cancel.isEnabled()
             await seen(lambda: rooms.datasets.importing.stage is Stage.ASKING, "the form")
-            settle()
+            await rested()
             assert page.form.name.isVisible()
             assert page.form.name.text() == "one"
             await rooms.shelves.supervisor.close()
@@ -311,11 +312,11 @@ def test_columns_that_are_not_recognised_are_asked_for(
         with opened(qapp, empty) as rooms:
             page = page_of(rooms)
             rooms.datasets.importing.ask([str(file)])
-            settle()
+            await rested()
             assert not page.form.question.isVisible()
             page.form.start.click()
             await seen(lambda: page.form.question.isVisible(), "the question")
-            settle()
+            await rested()
             assert "No questions and answers found" in texts(rooms.window)
             assert page.form.question.hasFocus()
             page.form.answer.setCurrentText("ticket")

@@ -19,7 +19,7 @@ from tests.academy_desktop.viewmodels.making import QT_SAYS, in_loop, seen
 from tests.academy_desktop.views.making import (
     accessible_name,
     clipped,
-    settle,
+    rested,
     shown_parts,
     tab_stops,
     takes_keys,
@@ -74,7 +74,7 @@ def looked_at(
             room.window.show()
             await show_demo(room)
             await asyncio.sleep(0.02)
-            settle()
+            await rested()
             room.window.grab()
             return look(room)
         finally:

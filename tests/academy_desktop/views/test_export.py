@@ -18,7 +18,7 @@ from tests.academy_desktop.viewmodels.making import QT_SAYS, in_loop, seen
 from tests.academy_desktop.views.making import (
     accessible_name,
     clipped,
-    settle,
+    rested,
     shown_parts,
     tab_stops,
     takes_keys,
@@ -92,7 +92,7 @@ def looked_at(
             room.window.show()
             await prepare(room)
             await asyncio.sleep(0.02)
-            settle()
+            await rested()
             room.window.grab()
             return look(room)
         finally:

@@ -17,7 +17,7 @@ from tests.academy_desktop.views.made_rooms import opened, show, texts
 from tests.academy_desktop.views.making import (
     accessible_name,
     clipped,
-    settle,
+    rested,
     shown_parts,
     tab_stops,
     takes_keys,
@@ -149,7 +149,7 @@ def test_a_folder_is_chosen_in_a_dialog_that_blocks_nothing_and_added(
             dialog.fileSelected.emit(str(folder))
             dialog.close()
             await seen(lambda: page.view.title.text() == "mine", "the model")
-            settle()
+            await rested()
             assert page.list.isVisible()
             assert "Added folder" in texts(rooms.window)
             assert "Get the demo model" in texts(rooms.window)
@@ -166,7 +166,7 @@ def test_a_folder_without_a_model_is_told_above_the_page(
             page_of(rooms)
             rooms.models.add(str(tmp_path))
             await seen(lambda: rooms.shelves.told, "a sentence")
-            settle()
+            await rested()
             assert "The model is not complete" in texts(rooms.window)
             await rooms.shelves.supervisor.close()
 
@@ -182,7 +182,7 @@ def test_the_demo_model_is_fetched_with_progress_and_can_be_cancelled(
             card = page.demos[0]
             QTest.mouseClick(card.fetch, Qt.MouseButton.LeftButton)
             await seen(lambda: card.bar.value() == 500, "progress")
-            settle()
+            await rested()
             assert "Reading the weights …" in texts(rooms.window)
             assert not card.fetch.isVisible()
             assert clipped(rooms.window) == []
