@@ -6,9 +6,7 @@ or proved.
 
 from __future__ import annotations
 
-import errno
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -27,6 +25,7 @@ from trainers.heartbeat import Heartbeat
 from trainers.host_ties import die_with_host
 from trainers.inbox import Inbox, Order
 from trainers.layout import RunDir
+from trainers.space import disk_full, is_full
 
 StopReason = Literal["user", "suspended"]
 PhaseName = Literal[
@@ -99,7 +98,7 @@ class Session:
         try:
             self._emitter.emit(payload)
         except OSError as error:
-            if not _is_disk_full(error) or not self._reserve.exists():
+            if not is_full(error) or not self._reserve.exists():
                 raise
             self._reserve.unlink()
             self._emitter.emit(payload)
@@ -224,7 +223,7 @@ class Session:
         try:
             self._reserve.write_bytes(os.urandom(_RESERVE_BYTES))
         except OSError as error:
-            if not _is_disk_full(error):
+            if not is_full(error):
                 raise
 
     @contextmanager
@@ -271,11 +270,10 @@ def failure(error: BaseException, run_dir: Path) -> Ended:
     if isinstance(error, AcademyError):
         return Ended(state="failed", reason=error.code, facts=error.facts)
     detail = f"{type(error).__name__}: {error}".splitlines()[0][:500]
-    if isinstance(error, OSError) and _is_disk_full(error):
-        free = shutil.disk_usage(run_dir).free
+    if isinstance(error, OSError) and is_full(error):
+        facts = disk_full(run_dir).facts
         path = str(error.filename or run_dir)
-        facts = {"path": path, "free_bytes": free, "needed_bytes": None}
-        return Ended(state="failed", reason=ErrorCode.DISK_FULL, facts=facts)
+        return Ended(state="failed", reason=ErrorCode.DISK_FULL, facts={**facts, "path": path})
     code = ErrorCode.OUT_OF_MEMORY if _is_out_of_memory(error) else ErrorCode.CRASHED
     return Ended(state="failed", reason=code, facts={"detail": detail})
 
@@ -283,10 +281,6 @@ def failure(error: BaseException, run_dir: Path) -> Ended:
 def _wait_for_line(writing: threading.RLock) -> None:
     """Let an event line be finished, and none be begun any more."""
     writing.acquire(timeout=_LINE_WAIT_S)
-
-
-def _is_disk_full(error: OSError) -> bool:
-    return error.errno in {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

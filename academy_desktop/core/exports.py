@@ -6,7 +6,6 @@ formats.
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from trainers.exporting.digest import sha256_of
 from trainers.exporting.record import Export, certificate_path, find_exports
 from trainers.layout import RunDir
 from trainers.recipe import CertifyRecipe, EvaluateRecipe, ExportItem, ExportRecipe
+from trainers.space import disk_full, is_full
 
 
 @dataclass(frozen=True)
@@ -145,13 +145,14 @@ class Exports:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if not target.exists():
-                _require_space(folder, export.record.size_bytes)
+                if shutil.disk_usage(folder).free < export.record.size_bytes:
+                    raise disk_full(folder, export.record.size_bytes)
                 _copy_aside(export.path, target)
             if export.certificate.is_file():
                 _copy_aside(export.certificate, certificate_path(target))
         except OSError as error:
-            if error.errno in {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}:
-                raise _disk_full(folder, export.record.size_bytes) from error
+            if is_full(error):
+                raise disk_full(folder, export.record.size_bytes) from error
             detail = error.strerror or str(error)
             raise AcademyError(ErrorCode.OUTPUT_NOT_WRITABLE, path=str(folder), detail=detail) from error
         return target
@@ -194,13 +195,3 @@ def _copy_aside(source: Path, target: Path) -> None:
             shutil.rmtree(aside, ignore_errors=True)
         else:
             aside.unlink(missing_ok=True)
-
-
-def _require_space(folder: Path, size_bytes: int) -> None:
-    if shutil.disk_usage(folder).free < size_bytes:
-        raise _disk_full(folder, size_bytes)
-
-
-def _disk_full(folder: Path, size_bytes: int) -> AcademyError:
-    free = shutil.disk_usage(folder).free
-    return AcademyError(ErrorCode.DISK_FULL, path=str(folder), needed_bytes=size_bytes, free_bytes=free)

@@ -5,7 +5,6 @@ Owns what the app writes into run directories. Refuses to know processes beyond 
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
 import shutil
@@ -33,6 +32,7 @@ from trainers.layout import Command, CommandName, Label, Launch, RunDir, write_a
 from trainers.locks import FileLock, is_held
 from trainers.recipe import TrainRecipe
 from trainers.recipe_file import read_recipe
+from trainers.space import disk_full, is_full
 
 QueueDevice = Literal["cpu", "cuda-0"]
 
@@ -410,7 +410,6 @@ def _disk_full_as_error(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}:
+        if not is_full(error):
             raise
-        free = shutil.disk_usage(path).free
-        raise AcademyError(ErrorCode.DISK_FULL, path=str(path), free_bytes=free, needed_bytes=None) from error
+        raise disk_full(path) from error

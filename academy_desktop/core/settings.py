@@ -6,10 +6,8 @@ as it is; a value that it cannot use counts as not chosen; a file that cannot be
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
-import shutil
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,11 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from trainers.errors import AcademyError, ErrorCode
 from trainers.layout import write_atomically
+from trainers.space import disk_full, is_full
 
 Theme = Literal["system", "light", "dark"]
 OnClose = Literal["ask", "keep", "stop"]
-
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 _log = logging.getLogger(__name__)
 
@@ -76,9 +73,8 @@ class SettingsFile:
                 write_atomically(self._path, content)
         except OSError as error:
             folder = self._path.parent
-            if error.errno in _FULL:
-                free = shutil.disk_usage(folder).free
-                raise AcademyError(ErrorCode.DISK_FULL, path=str(folder), free_bytes=free) from error
+            if is_full(error):
+                raise disk_full(folder) from error
             detail = error.strerror or str(error)
             raise AcademyError(ErrorCode.DATA_DIR_NOT_WRITABLE, path=str(folder), detail=detail) from error
 

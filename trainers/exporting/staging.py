@@ -6,7 +6,6 @@ replaces stays until it is whole. Refuses to know formats.
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -14,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from trainers.disk import system_errors
-from trainers.errors import AcademyError, ErrorCode
 from trainers.exporting.digest import files_of
 from trainers.exporting.record import ExportRecord, certificate_path, record_path
 from trainers.layout import sync_folder, write_record
+from trainers.space import disk_full, is_full
 
 #: Kept free beyond the size of the export: records, file system tables.
 SPARE_BYTES = 16 * 1024 * 1024
@@ -38,9 +37,8 @@ def require_space(folder: Path, size_bytes: int) -> None:
     Raises:
         AcademyError: `disk_full`.
     """
-    free = shutil.disk_usage(folder).free
-    if free < size_bytes + SPARE_BYTES:
-        raise _disk_full(folder, size_bytes + SPARE_BYTES)
+    if shutil.disk_usage(folder).free < size_bytes + SPARE_BYTES:
+        raise disk_full(folder, size_bytes + SPARE_BYTES)
 
 
 @contextmanager
@@ -56,8 +54,8 @@ def staged(run_dir: Path, name: str, size_bytes: int) -> Iterator[Path]:
         with system_errors():
             yield folder / name
     except OSError as error:
-        if error.errno in {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}:
-            raise _disk_full(run_dir, size_bytes) from error
+        if is_full(error):
+            raise disk_full(run_dir, size_bytes) from error
         raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -108,8 +106,3 @@ def _settle(folder: Path, exports: Path) -> None:
             kept = folder / _REPLACED / old.name
             if kept.exists():
                 kept.rename(old)
-
-
-def _disk_full(folder: Path, needed_bytes: int) -> AcademyError:
-    free = shutil.disk_usage(folder).free
-    return AcademyError(ErrorCode.DISK_FULL, path=str(folder), needed_bytes=needed_bytes, free_bytes=free)

