@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import gettext
 import logging
 import os
 import shlex
@@ -27,21 +26,18 @@ import qasync
 from PySide6.QtCore import QLibraryInfo, QMessageLogContext, QtMsgType, QTranslator, qInstallMessageHandler
 from PySide6.QtWidgets import QApplication, QWidget
 
-from academy_desktop.core.environment import Doctor, nvidia_gpus
+from academy_desktop.core.environment import Doctor, queue_device
 from academy_desktop.core.history import EventTail
-from academy_desktop.core.jobs import Jobs, QueueDevice
+from academy_desktop.core.jobs import Jobs
 from academy_desktop.core.logs import LogTail
 from academy_desktop.core.paths import DataDir
-from academy_desktop.core.reader import JobSummary
 from academy_desktop.core.runtimes import Runtimes
 from academy_desktop.core.tasks import Tasks
 from academy_desktop.doorbell import Doorbell
 from academy_desktop.rooms import Hall, Rooms
-from academy_desktop.text import catalogs
-from academy_desktop.text.findings import Findings
-from academy_desktop.text.formats import Formats
+from academy_desktop.text.language import Words
 from academy_desktop.text.marking import N_
-from academy_desktop.text.messages import Description, Messages
+from academy_desktop.text.messages import Description
 from academy_desktop.viewmodels.commands import Commands
 from academy_desktop.viewmodels.event_hub import EventHub
 from academy_desktop.viewmodels.home import Home
@@ -73,52 +69,6 @@ class Options:
     smoke: bool
 
 
-@dataclass(frozen=True)
-class Words:
-    """The user's language, handed to whoever speaks."""
-
-    translations: gettext.NullTranslations
-    formats: Formats
-    messages: Messages
-
-    @classmethod
-    def load(cls, resources: Path) -> Words:
-        """The language that the environment asks for, if there is a catalog of it."""
-        translations, formats = catalogs.load(resources / "locale")
-        return cls(translations, formats, Messages(translations, formats))
-
-    @property
-    def gettext(self) -> Callable[[str], str]:
-        """Translates a marked text."""
-        return self.translations.gettext
-
-
-class WindowJobs:
-    """The jobs, as the window needs them.
-
-    Which device a job is resumed on is asked when it is resumed, in the caller's thread: a graphics driver
-    may take seconds to answer, and the window must not wait for it.
-    """
-
-    def __init__(self, data: DataDir, python: Path) -> None:
-        self._data = data
-        self._python = python
-        self._jobs = Jobs(data, python)
-
-    def list(self) -> Sequence[JobSummary]:
-        """All jobs, the oldest first."""
-        return self._jobs.list()
-
-    def stop(self, job: str) -> str:
-        """Ask a job to save and end."""
-        return self._jobs.stop(job)
-
-    def resume(self, job: str) -> int:
-        """Start a new attempt of a job from its last checkpoint."""
-        device: QueueDevice = "cuda-0" if nvidia_gpus() else "cpu"
-        return Jobs(self._data, self._python, auto_device=device).resume(job)
-
-
 class Desk:
     """The objects behind one window, over the core's jobs and doctor."""
 
@@ -141,9 +91,8 @@ class Desk:
         self.table = JobTable(words.messages, words.formats, words.gettext)
         detail = RunDetail(words.messages, words.formats, words.gettext)
         self.runs = Runs(jobs, self.hub, self.table, detail, words.messages, self.supervisor, commands)
-        findings = Findings(words.translations, words.messages)
-        self.home = Home(self.table, findings, words.formats, words.gettext, commands)
-        self.rooms = make_rooms(self._hall(findings, commands)) if make_rooms else None
+        self.home = Home(self.table, words.findings, words.formats, words.gettext, commands)
+        self.rooms = make_rooms(self._hall(commands)) if make_rooms else None
         self.window = MainWindow(look, self._pages(), words.gettext, self._may_close)
         self.hub.jobs_read.connect(self.home.refresh)
         self.runs.told.connect(self._tell)
@@ -193,14 +142,11 @@ class Desk:
         before = [more[name] for name in ("demo", "datasets", "models", "train")]
         return (home, *before, runs, more["export"], more["settings"])
 
-    def _hall(self, findings: Findings, commands: Commands) -> Hall:
+    def _hall(self, commands: Commands) -> Hall:
         """What the rooms share with this window."""
         return Hall(
             look=self.look,
-            messages=self._words.messages,
-            findings=findings,
-            formats=self._words.formats,
-            translate=self._words.gettext,
+            words=self._words,
             supervisor=self.supervisor,
             hub=self.hub,
             table=self.table,
@@ -246,7 +192,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Open the window and stay until it is closed; returns the process's exit code."""
     options = _parse(argv)
     restore_ctrl_c = _ctrl_c_ends_at_once()
-    words = Words.load(RESOURCES)
+    words = Words.load(RESOURCES / "locale")
     try:
         if not has_display(os.environ, sys.platform):
             raise AcademyError(ErrorCode.NO_DISPLAY)
@@ -279,14 +225,15 @@ async def _session(
 ) -> None:
     """From the first paint until the window is closed."""
     python = Path(sys.executable)
+    jobs = Jobs(data, python, queue_device)
     doctor = Doctor(data, Tasks(python, Runtimes(data.runtimes)))
     desk = Desk(
         Look(app, RESOURCES),
         words,
-        WindowJobs(data, python),
+        jobs,
         doctor,
         Commands(_academy(data)),
-        lambda hall: Rooms(hall, data, doctor, RESOURCES / "recipes"),
+        lambda hall: Rooms(hall, data, jobs, doctor, RESOURCES / "recipes"),
     )
     closed = asyncio.Event()
     desk.window.closed.connect(closed.set)

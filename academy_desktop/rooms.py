@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import platform
 import sys
+import threading
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,12 +19,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
 from academy_desktop.core.history import EventTail
+from academy_desktop.core.jobs import Jobs
 from academy_desktop.core.paths import DataDir
 from academy_desktop.core.settings import SettingsFile
-from academy_desktop.text.findings import Findings
-from academy_desktop.text.formats import Formats
+from academy_desktop.text.language import Words
 from academy_desktop.text.marking import N_
-from academy_desktop.text.messages import Description, Messages
+from academy_desktop.text.messages import Description
 from academy_desktop.viewmodels.commands import Commands
 from academy_desktop.viewmodels.event_hub import EventHub
 from academy_desktop.viewmodels.job_table import JobTable
@@ -48,10 +49,7 @@ class Hall:
     """What all rooms share: the look, the words, the loop's tasks, the jobs, and the ways between pages."""
 
     look: Look
-    messages: Messages
-    findings: Findings
-    formats: Formats
-    translate: Callable[[str], str]
+    words: Words
     supervisor: Supervisor
     hub: EventHub
     table: JobTable
@@ -64,12 +62,16 @@ class Hall:
 class Rooms:
     """The pages of one window over one data directory."""
 
-    def __init__(self, hall: Hall, data: DataDir, doctor: Examiner, presets: Path) -> None:
+    def __init__(self, hall: Hall, data: DataDir, jobs: Jobs, doctor: Examiner, presets: Path) -> None:
         """`presets`: the folder of recipe presets."""
         self._hall = hall
         self._data = data
+        self._jobs = jobs
+        self._opening = threading.Lock()
+        self._workshop: Workshop | None = None
         self._waiting: list[tuple[Callable[[], Work], str]] | None = []
-        voice = Voice(hall.messages, hall.findings, hall.formats, hall.translate)
+        words = hall.words
+        voice = Voice(words.messages, words.findings, words.formats, words.gettext)
         self.preferences = Preferences(
             SettingsFile(data.settings),
             doctor,
@@ -88,7 +90,7 @@ class Rooms:
 
     def pages(self) -> Sequence[Page]:
         """The pages in the order of the way: rows, model, training, and what comes of it."""
-        _ = self._hall.translate
+        _ = self._hall.words.gettext
         return (
             Page("demo", _(N_("Guided demo")), "spark", self._make_demo),
             Page("datasets", _(N_("Datasets")), "datasets", self._make_datasets),
@@ -110,12 +112,15 @@ class Rooms:
         self._hall.show_page("demo")
         self.tour.start()
 
-    @cached_property
+    @property
     def workshop(self) -> Workshop:
-        """The core over the window's data directory."""
+        """The core over the window's data and jobs; whoever comes second waits for the first."""
         from academy_desktop.core.workshop import open_workshop
 
-        return open_workshop(self._data.root)
+        with self._opening:
+            if self._workshop is None:
+                self._workshop = open_workshop(self._data.root, jobs=self._jobs)
+            return self._workshop
 
     @cached_property
     def models(self) -> BaseModels:
@@ -124,7 +129,12 @@ class Rooms:
 
         shop, hall = self.workshop, self._hall
         made = BaseModels(
-            shop.models, shop.demo_model, hall.messages, hall.formats, hall.translate, hall.supervisor
+            shop.models,
+            shop.demo_model,
+            hall.words.messages,
+            hall.words.formats,
+            hall.words.gettext,
+            hall.supervisor,
         )
         made.told.connect(hall.tell)
         self._begin(made.follow, "models")
@@ -137,7 +147,12 @@ class Rooms:
 
         hall = self._hall
         made = Datasets(
-            self.workshop.datasets, self.models, hall.messages, hall.formats, hall.translate, hall.supervisor
+            self.workshop.datasets,
+            self.models,
+            hall.words.messages,
+            hall.words.formats,
+            hall.words.gettext,
+            hall.supervisor,
         )
         made.told.connect(hall.tell)
         self._begin(made.follow, "datasets")
@@ -153,9 +168,9 @@ class Rooms:
         shop, hall = self.workshop, self._hall
         made = Train(
             Sources(shop.datasets, shop.models, shop.recipes, shop.jobs),
-            hall.messages,
-            hall.formats,
-            hall.translate,
+            hall.words.messages,
+            hall.words.formats,
+            hall.words.gettext,
             hall.supervisor,
             lambda: self.preferences.preset,
         )
@@ -176,9 +191,9 @@ class Rooms:
             EventTail,
             hall.hub,
             hall.table,
-            hall.messages,
-            hall.formats,
-            hall.translate,
+            hall.words.messages,
+            hall.words.formats,
+            hall.words.gettext,
             hall.supervisor,
             hall.commands,
         )
@@ -192,13 +207,12 @@ class Rooms:
 
         hall = self._hall
         return Tour(
-            OwnDemo(lambda: self.workshop), hall.messages, hall.formats, hall.translate, hall.supervisor
+            OwnDemo(lambda: self.workshop),
+            hall.words.messages,
+            hall.words.formats,
+            hall.words.gettext,
+            hall.supervisor,
         )
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether the guided demo is under way."""
-        return "tour" in self.__dict__ and self.tour.is_running
 
     def _begin(self, work: Callable[[], Work], name: str) -> None:
         """Start a task, once there is a loop to start it in."""
@@ -212,7 +226,7 @@ class Rooms:
         from academy_desktop.views.kit import column
         from academy_desktop.views.theme import GAP_XL
 
-        view = DemoView(self._hall.look, self.tour, self._hall.translate)
+        view = DemoView(self._hall.look, self.tour, self._hall.words.gettext)
         view.job_opened.connect(self._hall.open_job)
         inside = QWidget()
         inside.setObjectName("page")
@@ -229,17 +243,17 @@ class Rooms:
     def _make_datasets(self) -> QWidget:
         from academy_desktop.views.datasets import DatasetsPage
 
-        return DatasetsPage(self._hall.look, self.datasets, self._hall.translate)
+        return DatasetsPage(self._hall.look, self.datasets, self._hall.words.gettext)
 
     def _make_models(self) -> QWidget:
         from academy_desktop.views.models import ModelsPage
 
-        return ModelsPage(self._hall.look, self.models, self._hall.translate)
+        return ModelsPage(self._hall.look, self.models, self._hall.words.gettext)
 
     def _make_train(self) -> QWidget:
         from academy_desktop.views.train import TrainPage
 
-        page = TrainPage(self._hall.look, self.train, self._hall.translate)
+        page = TrainPage(self._hall.look, self.train, self._hall.words.gettext)
         page.datasets_wanted.connect(lambda: self._hall.show_page("datasets"))
         page.models_wanted.connect(lambda: self._hall.show_page("models"))
         return page
@@ -247,7 +261,7 @@ class Rooms:
     def _make_export(self) -> QWidget:
         from academy_desktop.views.export import ExportPage
 
-        page = ExportPage(self._hall.look, self.exporting, self._hall.translate)
+        page = ExportPage(self._hall.look, self.exporting, self._hall.words.gettext)
         page.train_wanted.connect(lambda: self._hall.show_page("train"))
         return page
 
@@ -256,4 +270,4 @@ class Rooms:
 
         self._follower = ThemeFollower(self._hall.look, self.preferences)
         self._begin(self.preferences.look, "settings' look")
-        return SettingsPage(self._hall.look, self.preferences, self._hall.translate)
+        return SettingsPage(self._hall.look, self.preferences, self._hall.words.gettext)

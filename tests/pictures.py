@@ -21,11 +21,12 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 import qasync
 from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
-from academy_desktop.app import RESOURCES, Desk, Words
+from academy_desktop.app import RESOURCES, Desk
 from academy_desktop.core.environment import Check
 from academy_desktop.core.jobs import Jobs
 from academy_desktop.core.paths import DataDir
 from academy_desktop.core.states import JobState
+from academy_desktop.text.language import Words
 from academy_desktop.viewmodels.commands import Commands
 from academy_desktop.views.look import Look
 from tests.academy_desktop.made_runs import (
@@ -124,7 +125,7 @@ async def draw(app: QApplication, scene: Scene, out: Path) -> list[Path]:
         machine = scene.machine or WELL
         desk = Desk(
             Look(app, RESOURCES, dark),
-            Words.load(RESOURCES),
+            Words.load(RESOURCES / "locale"),
             Jobs(scene.data, Path(sys.executable)),
             machine,
             Commands(),

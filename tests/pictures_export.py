@@ -22,7 +22,7 @@ import qasync
 from PySide6.QtCore import QEvent
 from PySide6.QtWidgets import QApplication, QFrame, QScrollArea, QWidget
 
-from academy_desktop.app import RESOURCES, Words
+from academy_desktop.app import RESOURCES
 from academy_desktop.core.datasets.manifest import DatasetManifest
 from academy_desktop.core.demo import Audience, Outcome, StageName
 from academy_desktop.core.exports import Exports, FinishedExport
@@ -30,6 +30,7 @@ from academy_desktop.core.history import EventTail
 from academy_desktop.core.jobs import Jobs
 from academy_desktop.core.logs import LogTail
 from academy_desktop.core.paths import DataDir
+from academy_desktop.text.language import Words
 from academy_desktop.viewmodels.commands import Commands
 from academy_desktop.viewmodels.demo import Tour
 from academy_desktop.viewmodels.event_hub import EventHub
@@ -334,7 +335,7 @@ class Room:
 
     def __post_init__(self) -> None:
         """Build them, as the composition root does."""
-        words = Words.load(RESOURCES)
+        words = Words.load(RESOURCES / "locale")
         jobs = Jobs(self.data, Path(sys.executable))
         self.supervisor = Supervisor(self.failures.append)
         self.hub = EventHub(jobs, EventTail, LogTail)

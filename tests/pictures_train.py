@@ -21,7 +21,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 import qasync
 from PySide6.QtWidgets import QApplication, QScrollArea, QWidget
 
-from academy_desktop.app import RESOURCES, Words
+from academy_desktop.app import RESOURCES
 from academy_desktop.core.datasets.library import Library
 from academy_desktop.core.environment import Check
 from academy_desktop.core.environment import Findings as Found
@@ -31,6 +31,7 @@ from academy_desktop.core.paths import DataDir
 from academy_desktop.core.recipes import Recipes
 from academy_desktop.core.settings import SettingsFile
 from academy_desktop.text.findings import Findings
+from academy_desktop.text.language import Words
 from academy_desktop.viewmodels.settings import Preferences, Surroundings, Voice
 from academy_desktop.viewmodels.supervisor import Supervisor
 from academy_desktop.viewmodels.train import Train
@@ -95,7 +96,7 @@ class Room:
     dark: bool = False
 
     def __post_init__(self) -> None:
-        words = Words.load(RESOURCES)
+        words = Words.load(RESOURCES / "locale")
         self.failures: list[BaseException] = []
         self.supervisor = Supervisor(self.failures.append)
         self.look = Look(self.app, RESOURCES, self.dark)

@@ -9,7 +9,7 @@ import time
 from types import TracebackType
 
 from academy_desktop.cli.screen import PACE_S, Screen, Told
-from academy_desktop.cli.words import Words
+from academy_desktop.text.language import Words
 from trainers.events import (
     Answered,
     AnyEvent,

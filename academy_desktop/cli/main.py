@@ -17,9 +17,9 @@ import typer
 from academy_desktop.cli import data, demo, doctor, exports, jobs, models, recipes, train, venom
 from academy_desktop.cli.screen import Screen
 from academy_desktop.cli.session import Session
-from academy_desktop.cli.words import Words
 from academy_desktop.core.paths import APP_NAME
 from academy_desktop.core.workshop import RESOURCES
+from academy_desktop.text.language import Words
 from trainers.errors import AcademyError
 
 #: Options of `academy` itself; they may stand behind the command as well.

@@ -19,7 +19,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from academy_desktop.cli.words import Words
+from academy_desktop.text.language import Words
 from trainers.errors import Fact
 
 Told = Callable[[int, int, str], None]

@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 
 from academy_desktop.cli.screen import Screen
-from academy_desktop.cli.words import Words
 from academy_desktop.core.workshop import Workshop, open_workshop
+from academy_desktop.text.language import Words
 
 
 class Session:

@@ -17,6 +17,7 @@ import psutil
 import pynvml
 
 from academy_desktop.core.paths import DataDir
+from academy_desktop.core.queue import QueueDevice
 from academy_desktop.core.tasks import Tasks
 from trainers.errors import AcademyError, Fact
 
@@ -149,6 +150,11 @@ def nvidia_gpus() -> tuple[Gpu, ...]:
         return ()
     finally:
         pynvml.nvmlShutdown()
+
+
+def queue_device() -> QueueDevice:
+    """Return where a job waits that leaves the choice of its device to the machine."""
+    return "cuda-0" if nvidia_gpus() else "cpu"
 
 
 def package_versions() -> dict[str, str]:

@@ -10,17 +10,16 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 from academy_desktop.core.history import History
 from academy_desktop.core.logs import LogTail
 from academy_desktop.core.paths import DataDir
 from academy_desktop.core.processes import start_host, trainer_environment
-from academy_desktop.core.queue import DeviceQueue
+from academy_desktop.core.queue import DeviceQueue, QueueDevice
 from academy_desktop.core.reader import JobSummary, RunReader
 from academy_desktop.core.recipe_yaml import AnyRecipe, dump_recipe
 from academy_desktop.core.runtimes import Runtimes
@@ -34,7 +33,7 @@ from trainers.recipe import TrainRecipe
 from trainers.recipe_file import read_recipe
 from trainers.space import disk_full, is_full
 
-QueueDevice = Literal["cpu", "cuda-0"]
+_DEVICES: Mapping[str, QueueDevice] = {"cpu": "cpu", "cuda": "cuda-0"}
 
 #: How often a job that is followed is looked at.
 FOLLOW_S = 0.15
@@ -48,7 +47,8 @@ class Jobs:
     Args:
         data: an opened data directory.
         python: interpreter of the trainer environment.
-        auto_device: where recipes with `hardware.device: auto` wait.
+        auto_device: where recipes with `hardware.device: auto` wait; asked when one is queued, for a graphics
+            driver may take seconds to answer.
         trainer_module: what runs as trainer; `trainers.fake` for tests and for design.
         environment: what trainers' environments are made from; by default this process's own.
         stop_grace_s: seconds that a trainer has after `kill` to end by itself.
@@ -58,7 +58,7 @@ class Jobs:
         self,
         data: DataDir,
         python: Path,
-        auto_device: QueueDevice = "cpu",
+        auto_device: Callable[[], QueueDevice] = lambda: "cpu",
         trainer_module: str = "trainers",
         environment: Mapping[str, str] | None = None,
         stop_grace_s: float = 30.0,
@@ -135,7 +135,8 @@ class Jobs:
         """Where a job waits: only training does; an export must not wait for a night's training."""
         if not isinstance(recipe, TrainRecipe):
             return None
-        device = {"auto": self._auto_device, "cpu": "cpu", "cuda": "cuda-0"}[recipe.hardware.device]
+        wanted = recipe.hardware.device
+        device = self._auto_device() if wanted == "auto" else _DEVICES[wanted]
         return DeviceQueue(self._data.queue / device)
 
     def _launch(self, run: RunDir, attempt: int, queue: DeviceQueue | None) -> None:

@@ -7,6 +7,10 @@ themselves. Refuses to know what is queued.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
+
+#: A device that jobs wait for, as its queue's folder is named.
+QueueDevice = Literal["cpu", "cuda-0"]
 
 _ORDER_DIGITS = 12
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from academy_desktop.core.datasets.library import Library
-from academy_desktop.core.environment import Doctor, nvidia_gpus
+from academy_desktop.core.environment import Doctor, queue_device
 from academy_desktop.core.exports import Exports
 from academy_desktop.core.jobs import Jobs
 from academy_desktop.core.models import Models
@@ -47,6 +47,7 @@ def open_workshop(
     offline: bool = False,
     models: Models | None = None,
     demo_model: DemoModel | None = None,
+    jobs: Jobs | None = None,
 ) -> Workshop:
     """Open a data directory and build the core over it.
 
@@ -55,6 +56,7 @@ def open_workshop(
         offline: never use the network.
         models: those of another data directory, for one that has none of its own.
         demo_model: as `models`.
+        jobs: of this data directory, where somebody has built them already.
 
     Raises:
         AcademyError: as `DataDir.open`.
@@ -65,7 +67,7 @@ def open_workshop(
     tasks = Tasks(python, Runtimes(data.runtimes))
     datasets = Library(data.datasets)
     models = models or Models(data)
-    jobs = Jobs(data, python, auto_device="cuda-0" if nvidia_gpus() else "cpu")
+    jobs = jobs or Jobs(data, python, queue_device)
     exports = Exports(jobs)
     return Workshop(
         data=data,

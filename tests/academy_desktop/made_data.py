@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from academy_desktop.app import RESOURCES, Words
+from academy_desktop.app import RESOURCES
 from academy_desktop.core.datasets.importing import Cancelled, Progress
 from academy_desktop.core.datasets.library import Library
 from academy_desktop.core.datasets.manifest import DatasetManifest
@@ -23,6 +23,7 @@ from academy_desktop.core.models.demo import DemoModel
 from academy_desktop.core.paths import DataDir
 from academy_desktop.core.runtimes import Runtimes
 from academy_desktop.core.tasks import Tasks
+from academy_desktop.text.language import Words
 from academy_desktop.text.messages import Description
 from academy_desktop.viewmodels.datasets import Datasets, DatasetSource
 from academy_desktop.viewmodels.models import BaseModels, DemoSource, ModelSource
@@ -159,7 +160,7 @@ class Shelves:
     failures: list[BaseException] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.words = Words.load(RESOURCES)
+        self.words = Words.load(RESOURCES / "locale")
         said = (self.words.messages, self.words.formats, self.words.gettext)
         self.supervisor = Supervisor(self.failures.append)
         self.models = BaseModels(self.source, self.demo, *said, self.supervisor)

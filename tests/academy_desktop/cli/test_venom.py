@@ -289,7 +289,7 @@ def test_adapters_are_listed_and_a_rollback_takes_them_out_of_use(
 
 
 def test_every_step_has_words_for_every_state_that_it_can_have() -> None:
-    from academy_desktop.cli.words import Words
+    from academy_desktop.text.language import Words
 
     session = Words.load(CHECKOUT / "resources" / "locale")
     words = VenomWords(session.gettext, session.messages)

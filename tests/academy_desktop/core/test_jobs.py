@@ -337,7 +337,7 @@ def test_a_job_waits_on_the_device_that_its_recipe_names(tmp_path: Path) -> None
     jobs = fake_jobs(tmp_path)
     on_cpu = jobs.queue(train_recipe())
     on_gpu = jobs.queue(train_recipe().model_copy(update={"hardware": Hardware(device="cuda")}))
-    auto = Jobs(DataDir(tmp_path), Path(sys.executable), auto_device="cuda-0", trainer_module="trainers.fake")
+    auto = Jobs(DataDir(tmp_path), Path(sys.executable), lambda: "cuda-0", trainer_module="trainers.fake")
     on_auto = auto.queue(train_recipe())
     assert DeviceQueue(tmp_path / "queue" / "cpu").jobs() == (on_cpu,)
     assert DeviceQueue(tmp_path / "queue" / "cuda-0").jobs() == (on_gpu, on_auto)

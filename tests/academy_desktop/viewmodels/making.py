@@ -13,10 +13,11 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 import qasync
 from PySide6.QtWidgets import QApplication
 
-from academy_desktop.app import RESOURCES, Words
+from academy_desktop.app import RESOURCES
 from academy_desktop.core.reader import JobSummary
 from academy_desktop.core.states import JobState
 from academy_desktop.text.findings import Findings
+from academy_desktop.text.language import Words
 from academy_desktop.viewmodels.commands import Commands
 from academy_desktop.viewmodels.home import Home
 from academy_desktop.viewmodels.job_table import JobTable
@@ -44,7 +45,7 @@ class Clock:
 
 def words() -> Words:
     """English."""
-    return Words.load(RESOURCES)
+    return Words.load(RESOURCES / "locale")
 
 
 def job(number: int, state: JobState = JobState.SUCCEEDED, **facts: Any) -> JobSummary:

@@ -1,4 +1,4 @@
-"""The user's language, loaded once and handed to whoever speaks on the command line."""
+"""The user's language, loaded once and handed to whoever speaks: the window and the command line alike."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from academy_desktop.text.messages import Messages
 class Words:
     """Texts and formats of one language."""
 
-    gettext: Callable[[str], str]
+    translations: NullTranslations
     formats: Formats
     messages: Messages
     findings: Findings
@@ -26,10 +26,10 @@ class Words:
     def load(cls, folder: Path) -> Words:
         """Load the language that the environment asks for, if there is a catalog of it in `folder`."""
         translations, formats = catalogs.load(folder)
-        return cls.of(translations, formats)
-
-    @classmethod
-    def of(cls, translations: NullTranslations, formats: Formats) -> Words:
-        """Build everything that speaks from one catalog."""
         messages = Messages(translations, formats)
-        return cls(translations.gettext, formats, messages, Findings(translations, messages))
+        return cls(translations, formats, messages, Findings(translations, messages))
+
+    @property
+    def gettext(self) -> Callable[[str], str]:
+        """Translates a marked text."""
+        return self.translations.gettext
