@@ -15,9 +15,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from trainers.digest import sha256_of_file
 from trainers.errors import AcademyError, ErrorCode
 from trainers.events import CheckpointSaved, CheckpointSkipped
-from trainers.layout import PROTOCOL_VERSION, FileEntry, Manifest, sync_folder, write_record
+from trainers.files import sync_folder
+from trainers.layout import PROTOCOL_VERSION, FileEntry, Manifest, write_record
 
 MANIFEST = "manifest.json"
 
@@ -178,7 +180,6 @@ def _agrees(path: Path, entry: FileEntry) -> bool:
     try:
         if not path.is_file() or path.stat().st_size != entry.size_bytes:
             return False
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest() == entry.sha256
+        return sha256_of_file(path) == entry.sha256
     except OSError:
         return False

@@ -7,11 +7,11 @@ from.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 
+from trainers.digest import sha256_of_file
 from trainers.errors import AcademyError, ErrorCode
 
 GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
@@ -38,7 +38,7 @@ def convert(gguf_file: Path, folder: Path, progress: Progress) -> None:
     from transformers.utils import logging as transformers_logging
 
     progress(0, 4, "checking")
-    if _sha256(gguf_file) != GGUF_SHA256:
+    if sha256_of_file(gguf_file) != GGUF_SHA256:
         raise AcademyError(ErrorCode.MODEL_DAMAGED, path=str(gguf_file), detail="sha256")
     transformers_logging.disable_progress_bar()
     progress(1, 4, "reading weights")
@@ -95,8 +95,3 @@ def _check_tokenizer(folder: Path) -> None:
         found = tuple(tokenizer.encode(text, add_special_tokens=False).ids)
         if found != ids:
             raise AcademyError(ErrorCode.MODEL_DAMAGED, path=str(folder), detail=f"tokenizer: {text!r}")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from trainers.device import Choice
 from trainers.layout import PROTOCOL_VERSION, write_atomically
+from trainers.packages import versions_of
 from trainers.recipe import TrainRecipe
 
 PACKAGES = (
@@ -43,10 +43,4 @@ def record_environment(path: Path, recipe: TrainRecipe, choice: Choice) -> None:
 
 def package_versions() -> dict[str, str]:
     """Return the versions of the packages that decide a run's arithmetic, those that are there."""
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    return versions_of(PACKAGES)

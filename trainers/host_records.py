@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
+from trainers.files import replace_whole
+
 _RESERVE_BYTES = 16 * 1024
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -80,24 +82,10 @@ class Records:
     def _write(self, name: str, record: dict[str, Any]) -> None:
         content = json.dumps(record, indent=1).encode() + b"\n"
         try:
-            _write_atomically(self._folder / name, content)
+            replace_whole(self._folder / name, content)
         except OSError:
             self._reserve.unlink(missing_ok=True)
-            _write_atomically(self._folder / name, content)
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    """As `trainers.layout.write_atomically`, without pydantic behind it."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with aside.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        aside.replace(path)
-    except OSError:
-        aside.unlink(missing_ok=True)
-        raise
+            replace_whole(self._folder / name, content)
 
 
 def _boot_id() -> str:

@@ -6,12 +6,13 @@ them.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
+
+from trainers.files import replace_whole
 
 PROTOCOL_VERSION: Final = 1
 
@@ -211,33 +212,9 @@ class RunDir:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a whole file so that a reader, or a power cut, sees the old content or the new, never a part.
-
-    Written aside, fsynced, renamed; the folder is fsynced too where the system allows it.
-    """
+    """As `trainers.files.replace_whole`; the folder is made if it is not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with aside.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        aside.replace(path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames inside `folder` durable; a no-op where folders cannot be opened (Windows)."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    replace_whole(path, content)
 
 
 def write_record(path: Path, record: Record) -> None:

@@ -20,6 +20,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from trainers.device import usable_cores
 from trainers.errors import AcademyError, ErrorCode
 from trainers.exporting.subject import Answer, Logits
 
@@ -51,7 +52,7 @@ class LlamaClient:
     ) -> None:
         self._path = path
         self._lora = lora
-        self._threads = threads or _usable_cores()
+        self._threads = threads or usable_cores()
         self._timeout_s = timeout_s
         self.metadata: Mapping[str, str] = {}
         self.special_texts: Mapping[str, str] = {}
@@ -182,7 +183,3 @@ def _environment() -> dict[str, str]:
     # Threads that spin while they wait for each other starve on a busy machine: 57 s became 7 s where other
     # programs kept both cores busy.
     return {"OMP_WAIT_POLICY": "passive", **os.environ, "PYTHONPATH": path}
-
-
-def _usable_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -22,7 +22,7 @@ from trainers.engines.protocol import Engine, NonfiniteError, Plan, StepReport
 from trainers.environment import record_environment
 from trainers.errors import AcademyError, ErrorCode
 from trainers.events import Ended, Evaluated, Nonfinite, Resumed, Started, Step, Warned
-from trainers.layout import sync_folder
+from trainers.files import sync_folder
 from trainers.order import plan_steps
 from trainers.recipe import TrainRecipe
 from trainers.rendering import Renderer

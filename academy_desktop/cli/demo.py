@@ -5,13 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
-from academy_desktop.cli.exports import certificate_fields, certificate_lines, export_fields
+from academy_desktop.cli.exports import answer_proof, certificate_fields, certificate_lines, export_fields
 from academy_desktop.cli.following import Following
 from academy_desktop.cli.session import Session
 from academy_desktop.core.demo import STAGES, Demo, Outcome, StageName
 from academy_desktop.core.samples import DEFAULT_SEED
 from academy_desktop.core.workshop import RESOURCES, Workshop, open_workshop
-from trainers.errors import ErrorCode
 from trainers.events import AnyEvent
 
 
@@ -31,7 +30,9 @@ def register(app: typer.Typer, session: Session) -> None:
             outcome = Demo(workshop, RESOURCES / "samples", audience).run(seed, fast=fast)
         finally:
             audience.close()
-        _answer(session, workshop, outcome, time.monotonic() - begun)
+        seconds = time.monotonic() - begun
+        text = _text(session, workshop, outcome, seconds)
+        answer_proof(session, outcome.exports, _fields(workshop, outcome, seconds), text)
 
 
 def _own_workshop(session: Session) -> Workshop:
@@ -86,19 +87,6 @@ class _Narrator:
             self._shown = Following(self._session.screen, self._session.words, self._titles[self._stage])
             self._shown.__enter__()
         return self._shown
-
-
-def _answer(session: Session, workshop: Workshop, outcome: Outcome, seconds: float) -> None:
-    fields = _fields(workshop, outcome, seconds)
-    if outcome.passed:
-        session.screen.answer(fields, _text(session, workshop, outcome, seconds))
-        return
-    if not session.screen.as_json:
-        session.screen.answer(fields, _text(session, workshop, outcome, seconds))
-    failed = [one for one in outcome.exports if one.certificate is None or not one.certificate.passed]
-    facts = {"export": ", ".join(one.export.name for one in failed)}
-    session.screen.failure(ErrorCode.CERTIFICATE_FAILED, facts, fields)
-    raise typer.Exit(1)
 
 
 def _fields(workshop: Workshop, outcome: Outcome, seconds: float) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """`academy export`, `certify` and `evaluate`: from a finished run to files that are proven."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -80,7 +80,8 @@ def _register_certify(app: typer.Typer, session: Session) -> None:
         for path, one in zip(given, finished, strict=False):
             if Path(path).name != path and Path(path).parent.resolve() != one.export.path.parent.resolve():
                 workshop.exports.copy(one.export, Path(path).parent)
-        _answer_certificate(session, order, finished)
+        fields = {"job": order, **certificate_fields(finished)}
+        answer_proof(session, finished, fields, "\n".join(certificate_lines(session, finished)))
 
 
 def _register_evaluate(app: typer.Typer, session: Session) -> None:
@@ -176,15 +177,16 @@ def certificate_lines(session: Session, finished: Sequence[FinishedExport]) -> l
     return lines
 
 
-def _answer_certificate(session: Session, job: str, finished: Sequence[FinishedExport]) -> None:
-    fields = {"job": job, **certificate_fields(finished)}
-    lines = certificate_lines(session, finished)
-    if fields["passed"]:
-        session.screen.answer(fields, "\n".join(lines))
+def answer_proof(
+    session: Session, finished: Sequence[FinishedExport], fields: Mapping[str, Any], text: str
+) -> None:
+    """Give an answer that hangs on a proof: one that failed ends the command with 1."""
+    if certificate_fields(finished)["passed"]:
+        session.screen.answer(fields, text)
         return
-    failed = [one for one in finished if one.certificate is None or not one.certificate.passed]
     if not session.screen.as_json:
-        session.screen.answer(fields, "\n".join(lines))
+        session.screen.answer(fields, text)
+    failed = [one for one in finished if one.certificate is None or not one.certificate.passed]
     facts = {"export": ", ".join(one.export.name for one in failed)}
     session.screen.failure(ErrorCode.CERTIFICATE_FAILED, facts, fields)
     raise typer.Exit(1)

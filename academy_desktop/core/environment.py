@@ -9,7 +9,6 @@ import os
 import platform
 import shutil
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Literal
 
@@ -20,6 +19,7 @@ from academy_desktop.core.paths import DataDir
 from academy_desktop.core.queue import QueueDevice
 from academy_desktop.core.tasks import Tasks
 from trainers.errors import AcademyError, Fact
+from trainers.packages import versions_of
 
 Status = Literal["ok", "warn", "fail"]
 
@@ -159,13 +159,7 @@ def queue_device() -> QueueDevice:
 
 def package_versions() -> dict[str, str]:
     """Return the installed versions of the packages that matter."""
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    return versions_of(PACKAGES)
 
 
 def _gpu_check(gpus: tuple[Gpu, ...], trials: dict[str, object] | None) -> Check:

@@ -15,10 +15,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from academy_desktop.core.jobs import Jobs
+from trainers.digest import sha256_of
 from trainers.errors import AcademyError, ErrorCode
 from trainers.evaluation import Evaluation
 from trainers.exporting.certificate import Certificate
-from trainers.exporting.digest import sha256_of
 from trainers.exporting.record import Export, certificate_path, find_exports
 from trainers.layout import RunDir
 from trainers.recipe import CertifyRecipe, EvaluateRecipe, ExportItem, ExportRecipe

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from trainers.layout import Label, RunDir, sync_folder, write_atomically, write_record
+from trainers.files import sync_folder
+from trainers.layout import Label, RunDir, write_atomically, write_record
 
 
 @contextmanager

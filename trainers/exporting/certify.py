@@ -14,11 +14,11 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
+from trainers.digest import sha256_of
 from trainers.errors import AcademyError, ErrorCode
 from trainers.events import Certified, Payload, Phase
 from trainers.exporting.certificate import Certificate, Check, certificate, judge, yes_or_no
 from trainers.exporting.comparison import Examiner, Measures, Question
-from trainers.exporting.digest import sha256_of
 from trainers.exporting.gguf_model import GgufModel
 from trainers.exporting.gguf_subject import GgufSubject
 from trainers.exporting.parent import Parent

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from trainers.digest import sha256_of, size_of
 from trainers.events import Exported, Payload, Phase
 from trainers.exporting.adapter import Adapter
-from trainers.exporting.digest import sha256_of, size_of
 from trainers.exporting.folders import AdapterFolder, MergedFolder
 from trainers.exporting.gguf_lora import GgufLora
 from trainers.exporting.gguf_model import GgufModel

@@ -11,8 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from trainers.digest import sha256_of_file
 from trainers.errors import AcademyError, ErrorCode
-from trainers.exporting.digest import sha256_of_file
 from trainers.layout import RunDir
 from trainers.recipe_file import read_train_recipe
 from trainers.rows import read_rows

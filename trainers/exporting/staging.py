@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from trainers.digest import files_of
 from trainers.disk import system_errors
-from trainers.exporting.digest import files_of
 from trainers.exporting.record import ExportRecord, certificate_path, record_path
-from trainers.layout import sync_folder, write_record
+from trainers.files import sync_folder
+from trainers.layout import write_record
 from trainers.space import disk_full, is_full
 
 #: Kept free beyond the size of the export: records, file system tables.

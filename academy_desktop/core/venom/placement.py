@@ -22,9 +22,10 @@ from typing import Any, BinaryIO, Final, Literal
 
 from pydantic import ValidationError
 
+from trainers.digest import sha256_of_file
 from trainers.errors import AcademyError, ErrorCode
-from trainers.exporting.digest import sha256_of_file
-from trainers.layout import FileEntry, Record, sync_folder, write_atomically
+from trainers.files import sync_folder
+from trainers.layout import FileEntry, Record, write_atomically
 from trainers.space import disk_full, is_full
 
 #: The folder inside an adapter's that the server looks for.

@@ -8,8 +8,8 @@ import pytest
 from academy_desktop.core.exports import Exports
 from academy_desktop.core.jobs import Jobs
 from tests.chaos.driving import fake_jobs, train_recipe
+from trainers.digest import sha256_of, size_of
 from trainers.errors import AcademyError, ErrorCode
-from trainers.exporting.digest import sha256_of, size_of
 from trainers.exporting.record import Export, ExportRecord, certificate_path, record_path
 from trainers.layout import RunDir, write_record
 from trainers.recipe import ExportItem

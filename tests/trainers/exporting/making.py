@@ -17,11 +17,11 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
 from tests.trainers.tiny_model import write_run
+from trainers.digest import sha256_of, size_of
 from trainers.errors import AcademyError, ErrorCode
 from trainers.events import Payload
 from trainers.exporting.certificate import Certificate
 from trainers.exporting.certify import run_certify
-from trainers.exporting.digest import sha256_of, size_of
 from trainers.exporting.job import run_export
 from trainers.exporting.record import ExportRecord, certificate_path, record_path
 from trainers.exporting.watch import Watch

@@ -13,9 +13,9 @@ from safetensors.torch import load_file, save_file
 import trainers
 from tests.trainers.exporting.making import Item, export, refusal
 from tests.trainers.tiny_model import write_model
+from trainers.digest import sha256_of
 from trainers.errors import AcademyError, ErrorCode
 from trainers.events import Exported, Payload, Phase, Progress
-from trainers.exporting.digest import sha256_of
 from trainers.exporting.record import certificate_path, find_exports, record_path
 from trainers.layout import RunDir
 

@@ -22,9 +22,9 @@ from academy_desktop.core.venom.steps import Order, Sent, Step, StepName
 from tests.academy_desktop.made_runs import make_run, succeeded
 from tests.venom_server.server import VenomServer
 from tests.venom_server.state import VenomState
+from trainers.digest import sha256_of_file
 from trainers.errors import AcademyError, ErrorCode
 from trainers.events import AnyEvent
-from trainers.exporting.digest import sha256_of_file
 from trainers.exporting.record import ExportRecord, record_path
 from trainers.layout import RunDir, write_record
 

@@ -23,8 +23,8 @@ from tests.academy_desktop.core.venom.making import (
     write_adapter,
     write_gguf,
 )
+from trainers.digest import sha256_of_file
 from trainers.errors import ErrorCode
-from trainers.exporting.digest import sha256_of_file
 from trainers.exporting.record import record_path
 
 BASE = "gemma3:4b"

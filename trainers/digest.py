@@ -1,4 +1,7 @@
-"""Hashes and sizes of exports, which are one file or one folder. Refuses to know what is in them."""
+"""Hashes and sizes of files and of exports, which are one file or one folder.
+
+Refuses to know what is in them.
+"""
 
 from __future__ import annotations
 
