@@ -19,16 +19,10 @@ from academy_desktop.views.facts import FigureRow, Remark
 from academy_desktop.views.import_panel import ImportPanel
 from academy_desktop.views.kit import Elided, EmptyState, button, card, column, label, row
 from academy_desktop.views.look import Look
+from academy_desktop.views.page import HEAD_HEIGHT, heading, list_card, two_sides
 from academy_desktop.views.record_list import RecordList
 from academy_desktop.views.row_view import RowView
-from academy_desktop.views.theme import GAP, GAP_L, GAP_M, GAP_S, GAP_XL
-
-#: Least and largest width of the list; between, it has a quarter of the page.
-LIST_WIDTH = 272
-LIST_WIDTH_MOST = 344
-
-#: The first line of both sides, so that they stand level.
-HEAD_HEIGHT = 32
+from academy_desktop.views.theme import GAP, GAP_L, GAP_M, GAP_S
 
 
 class DropHint(QLabel):
@@ -250,28 +244,13 @@ class DatasetsPage(QWidget):
 
     def _full(self) -> QWidget:
         head = row(GAP)
-        heading = label(self._gettext(N_("Datasets")), "title")
-        heading.setMinimumHeight(HEAD_HEIGHT)
-        head.addWidget(heading)
+        head.addWidget(heading(self._gettext(N_("Datasets"))))
         head.addStretch(1)
         head.addWidget(self._import_button(small=True))
         left = column(GAP_M)
         left.addLayout(head)
-        held = column(0, GAP_S)
-        held.addWidget(self.list, 1)
-        left.addWidget(card(held), 1)
-        side = QWidget()
-        side.setLayout(left)
-        side.setMinimumWidth(LIST_WIDTH)
-        side.setMaximumWidth(LIST_WIDTH_MOST)
-        both = row(GAP_L)
-        both.setContentsMargins(GAP_XL, GAP_XL, GAP_XL, GAP_XL)
-        both.addWidget(side, 1)
-        both.addWidget(self.view, 3)
-        page = QWidget()
-        page.setObjectName("page")
-        page.setLayout(both)
-        return page
+        left.addWidget(list_card(self.list), 1)
+        return two_sides(left, self.view)
 
     def _import_button(self, *, small: bool = False) -> QPushButton:
         text = self._gettext(N_("Import")) if small else self._gettext(N_("Choose files"))

@@ -28,18 +28,11 @@ from academy_desktop.viewmodels.certificate import ExportCard
 from academy_desktop.viewmodels.export import Exporting
 from academy_desktop.viewmodels.export_choice import FormatChoice, QuantChoice
 from academy_desktop.views.certificate import ExportCardView, empty, show_in_folder
-from academy_desktop.views.kit import Command, Elided, EmptyState, button, card, column, label, row
+from academy_desktop.views.kit import Command, Elided, EmptyState, button, column, label, row
 from academy_desktop.views.look import Look
+from academy_desktop.views.page import CONTENT_WIDTH, HEAD_HEIGHT, heading, list_card, scroller, two_sides
 from academy_desktop.views.run_list import RunList
 from academy_desktop.views.theme import GAP, GAP_L, GAP_M, GAP_S, GAP_XL
-
-#: As on the Runs page.
-LIST_WIDTH = 272
-LIST_WIDTH_MOST = 344
-HEAD_HEIGHT = 32
-
-#: A card is never wider than this.
-CONTENT_WIDTH = 1080
 
 BOX_SIZE = 18
 
@@ -431,25 +424,10 @@ class ExportPage(QWidget):
         )
 
     def _full(self) -> QWidget:
-        heading = label(self._gettext(N_("Finished runs")), "title")
-        heading.setMinimumHeight(HEAD_HEIGHT)
-        held = column(0, GAP_S)
-        held.addWidget(self.list, 1)
         left = column(GAP_M)
-        left.addWidget(heading)
-        left.addWidget(card(held), 1)
-        side = QWidget()
-        side.setLayout(left)
-        side.setMinimumWidth(LIST_WIDTH)
-        side.setMaximumWidth(LIST_WIDTH_MOST)
-        both = row(GAP_L)
-        both.setContentsMargins(GAP_XL, GAP_XL, 0, GAP_XL)
-        both.addWidget(side, 1)
-        both.addWidget(self._scroller(), 3)
-        made = QWidget()
-        made.setObjectName("page")
-        made.setLayout(both)
-        return made
+        left.addWidget(heading(self._gettext(N_("Finished runs"))))
+        left.addWidget(list_card(self.list), 1)
+        return two_sides(left, self._scroller(), right_margin=0)
 
     def _scroller(self) -> QScrollArea:
         self.view.setMaximumWidth(CONTENT_WIDTH)
@@ -459,13 +437,7 @@ class ExportPage(QWidget):
         inner = QWidget()
         inner.setObjectName("page")
         inner.setLayout(line)
-        made = QScrollArea()
-        made.setWidgetResizable(True)
-        made.setFrameShape(QFrame.Shape.NoFrame)
-        made.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        made.setWidget(inner)
-        return made
+        return scroller(inner)
 
     def _choose(self) -> None:
         self._stack.setCurrentIndex(1 if self._page.has_runs else 0)

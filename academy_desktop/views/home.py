@@ -14,11 +14,9 @@ from academy_desktop.text.marking import N_
 from academy_desktop.viewmodels.home import Finding, Home, NextStep
 from academy_desktop.views.kit import Command, Emblem, Icon, button, card, column, label, row
 from academy_desktop.views.look import Look
+from academy_desktop.views.page import CONTENT_WIDTH
 from academy_desktop.views.run_list import ROW_HEIGHT, RunList
 from academy_desktop.views.theme import GAP, GAP_L, GAP_M, GAP_S, GAP_XL
-
-#: A line of text or a card is never wider than this.
-CONTENT_WIDTH = 1080
 
 #: How a finding went → icon and colour.
 FINDING_ICONS = {"ok": ("check", "success"), "warn": ("warning", "warning"), "fail": ("close", "danger")}

@@ -11,10 +11,8 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QFileDialog,
-    QFrame,
     QLineEdit,
     QPushButton,
-    QScrollArea,
     QStackedLayout,
     QWidget,
 )
@@ -25,15 +23,12 @@ from academy_desktop.viewmodels.models import BaseModels
 from academy_desktop.views.facts import FigureRow, Pill, Remark, thin_bar
 from academy_desktop.views.kit import Elided, Emblem, EmptyState, button, card, column, label, row
 from academy_desktop.views.look import Look
+from academy_desktop.views.page import HEAD_HEIGHT, heading, list_card, scroller, two_sides
 from academy_desktop.views.record_list import RecordList
-from academy_desktop.views.theme import GAP, GAP_L, GAP_M, GAP_S, GAP_XL
+from academy_desktop.views.theme import GAP, GAP_L, GAP_M, GAP_S
 
 #: Least and largest width of the list; between, it has a third of the page.
-LIST_WIDTH = 320
-LIST_WIDTH_MOST = 420
-
-#: The first line of both sides, so that they stand level.
-HEAD_HEIGHT = 32
+LIST_WIDTHS = (320, 420)
 
 BADGE_ICONS = {True: ("check", "success"), False: ("info", "warning")}
 
@@ -203,40 +198,19 @@ class ModelsPage(QWidget):
 
     def _full(self) -> QWidget:
         head = row(GAP)
-        heading = label(self._gettext(N_("Models")), "title")
-        heading.setMinimumHeight(HEAD_HEIGHT)
-        head.addWidget(heading)
+        head.addWidget(heading(self._gettext(N_("Models"))))
         head.addStretch(1)
         head.addWidget(self._add_button())
         left = column(GAP_M)
         left.addLayout(head)
-        held = column(0, GAP_S)
-        held.addWidget(self.list, 1)
-        left.addWidget(card(held), 1)
-        side = QWidget()
-        side.setLayout(left)
-        side.setMinimumWidth(LIST_WIDTH)
-        side.setMaximumWidth(LIST_WIDTH_MOST)
+        left.addWidget(list_card(self.list), 1)
         right = column(GAP_L)
         right.addWidget(self.view)
         right.addWidget(self.demos[1])
         right.addStretch(1)
         inner = QWidget()
         inner.setLayout(right)
-        scrolled = QScrollArea()
-        scrolled.setWidgetResizable(True)
-        scrolled.setFrameShape(QFrame.Shape.NoFrame)
-        scrolled.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scrolled.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        scrolled.setWidget(inner)
-        both = row(GAP_L)
-        both.setContentsMargins(GAP_XL, GAP_XL, GAP_XL, GAP_XL)
-        both.addWidget(side, 2)
-        both.addWidget(scrolled, 3)
-        page = QWidget()
-        page.setObjectName("page")
-        page.setLayout(both)
-        return page
+        return two_sides(left, scroller(inner), widths=LIST_WIDTHS, shares=(2, 3))
 
     def _add_button(self) -> QPushButton:
         made = button(self._gettext(N_("Add a folder")))

@@ -10,61 +10,28 @@ from collections.abc import Callable
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QCloseEvent, QIcon, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
-    QFrame,
-    QLabel,
     QLineEdit,
     QProgressBar,
     QSplitter,
     QStackedLayout,
-    QVBoxLayout,
     QWidget,
 )
 from typing_extensions import override
 
 from academy_desktop.text.formats import Formats
 from academy_desktop.text.marking import N_
-from academy_desktop.viewmodels.figures import Figure
 from academy_desktop.viewmodels.runs import Runs
+from academy_desktop.views.facts import FigureTile
 from academy_desktop.views.kit import Badge, Command, Elided, EmptyState, button, card, column, label, row
 from academy_desktop.views.log_view import LogView
 from academy_desktop.views.look import Look
 from academy_desktop.views.loss_chart import LossChart
+from academy_desktop.views.page import HEAD_HEIGHT, heading, list_card, two_sides
 from academy_desktop.views.run_list import RunList
-from academy_desktop.views.theme import GAP, GAP_L, GAP_M, GAP_S, GAP_XL
-
-#: Least and largest width of the list; between, it has a quarter of the page.
-LIST_WIDTH = 272
-LIST_WIDTH_MOST = 344
+from academy_desktop.views.theme import GAP, GAP_L, GAP_M, GAP_S
 
 #: Figures shown side by side.
 MOST_FIGURES = 6
-
-#: The first line of both sides, so that they stand level.
-HEAD_HEIGHT = 32
-
-
-class Tile(QFrame):
-    """One figure: label, value, hint."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._label = Elided("small")
-        self._value = Elided("number")
-        self._hint = Elided("small")
-        lines = column(2)
-        for part in (self._label, self._value, self._hint):
-            lines.addWidget(part)
-        self.setLayout(lines)
-
-    def show_figure(self, figure: Figure) -> None:
-        """Show a figure."""
-        for part, text in (
-            (self._label, figure.label),
-            (self._value, figure.value),
-            (self._hint, figure.hint),
-        ):
-            part.setText(text)
-        self.setAccessibleName(f"{figure.label}: {figure.value} {figure.hint}".strip())
 
 
 class RunHead(QWidget):
@@ -133,7 +100,7 @@ class RunView(QWidget):
         super().__init__()
         self._runs = runs
         self.head = RunHead(look, runs, translate)
-        self.tiles = [Tile() for _ in range(MOST_FIGURES)]
+        self.tiles = [FigureTile() for _ in range(MOST_FIGURES)]
         self.progress = QProgressBar()
         self.progress.setRange(0, 1000)
         self.progress.setTextVisible(False)
@@ -226,29 +193,12 @@ class RunsPage(QWidget):
         self._draw()
 
     def _full(self) -> QWidget:
-        left: QVBoxLayout = column(GAP_M)
-        heading: QLabel = label(self._gettext(N_("Runs")), "title")
-        heading.setMinimumHeight(HEAD_HEIGHT)
-        left.addWidget(heading)
+        left = column(GAP_M)
+        left.addWidget(heading(self._gettext(N_("Runs"))))
         left.addWidget(self.search)
         self._nothing.setContentsMargins(GAP, GAP, GAP, GAP)
-        held = column(0, GAP_S)
-        held.addWidget(self._nothing)
-        held.addWidget(self.list, 1)
-        left.addWidget(card(held), 1)
-        side = QWidget()
-        side.setLayout(left)
-        side.setMinimumWidth(LIST_WIDTH)
-        side.setMaximumWidth(LIST_WIDTH_MOST)
-        left.setContentsMargins(0, 0, 0, 0)
-        both = row(GAP_L)
-        both.setContentsMargins(GAP_XL, GAP_XL, GAP_XL, GAP_XL)
-        both.addWidget(side, 1)
-        both.addWidget(self.view, 3)
-        page = QWidget()
-        page.setObjectName("page")
-        page.setLayout(both)
-        return page
+        left.addWidget(list_card(self._nothing, self.list), 1)
+        return two_sides(left, self.view)
 
     def _draw(self) -> None:
         self._glass.setIcon(self._look.icon("search", self._look.tokens.muted))

@@ -9,21 +9,16 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QObject, Qt, QUrl
 from PySide6.QtGui import QDesktopServices, QGuiApplication
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLayout, QProgressBar, QScrollArea, QSizePolicy, QWidget
+from PySide6.QtWidgets import QFrame, QLayout, QProgressBar, QScrollArea, QSizePolicy, QWidget
 
 from academy_desktop.text.marking import N_
 from academy_desktop.viewmodels.home import Finding
 from academy_desktop.viewmodels.settings import Preferences
 from academy_desktop.views.kit import Icon, button, card, column, label, row
 from academy_desktop.views.look import Look
+from academy_desktop.views.page import heading, one_column
 from academy_desktop.views.recipe_form import Segments, form_sheet, restyle
-from academy_desktop.views.theme import GAP, GAP_L, GAP_M, GAP_XL
-
-#: A line of text or a card is never wider than this.
-CONTENT_WIDTH = 1080
-
-#: The first line, level with that of the other pages.
-HEAD_HEIGHT = 32
+from academy_desktop.views.theme import GAP, GAP_L, GAP_M
 
 #: How a finding went → icon and colour.
 FINDING_ICONS = {"ok": ("check", "success"), "warn": ("warning", "warning"), "fail": ("close", "danger")}
@@ -111,26 +106,15 @@ class SettingsPage(QScrollArea):
         self._look.changed.connect(self._draw)
 
     def _content(self) -> QWidget:
-        heading = label(self._gettext(N_("Settings")), "title")
-        heading.setMinimumHeight(HEAD_HEIGHT)
         lines = column(GAP_L)
-        lines.addWidget(heading)
+        lines.addWidget(heading(self._gettext(N_("Settings"))))
         lines.addWidget(self._note)
         lines.addWidget(self._appearance())
         lines.addWidget(self._training())
         lines.addWidget(self._data())
         lines.addWidget(self._environment())
         lines.addStretch(1)
-        inner = QWidget()
-        inner.setLayout(lines)
-        inner.setMaximumWidth(CONTENT_WIDTH)
-        centred = QHBoxLayout()
-        centred.setContentsMargins(GAP_XL + GAP, GAP_XL, GAP_XL + GAP, GAP_XL)
-        centred.addWidget(inner, 1)
-        page = QWidget()
-        page.setObjectName("page")
-        page.setLayout(centred)
-        return page
+        return one_column(lines)
 
     def _note_card(self) -> QFrame:
         note = self._preferences.note

@@ -27,6 +27,7 @@ from academy_desktop.viewmodels.recipe_form import NAME, Field
 from academy_desktop.viewmodels.train import Train
 from academy_desktop.views.kit import Elided, EmptyState, Icon, button, card, column, label, row
 from academy_desktop.views.look import Look
+from academy_desktop.views.page import CONTENT_WIDTH, heading, one_column
 from academy_desktop.views.recipe_form import (
     EDITOR_HEIGHT,
     ChoiceBox,
@@ -37,12 +38,6 @@ from academy_desktop.views.recipe_form import (
     restyle,
 )
 from academy_desktop.views.theme import GAP, GAP_L, GAP_M, GAP_S, GAP_XL
-
-#: A line of text or a card is never wider than this.
-CONTENT_WIDTH = 1080
-
-#: The first line, level with that of the other pages.
-HEAD_HEIGHT = 32
 
 #: Pages of the stack.
 _READING, _NO_DATASET, _NO_MODEL, _READY = range(4)
@@ -313,22 +308,11 @@ class TrainPage(QWidget):
         self._more.setLayout(more)
         lines.addWidget(self._more)
         lines.addStretch(1)
-        inner = QWidget()
-        inner.setLayout(lines)
-        inner.setMaximumWidth(CONTENT_WIDTH)
-        centred = QHBoxLayout()
-        centred.setContentsMargins(GAP_XL + GAP, GAP_XL, GAP_XL + GAP, GAP_XL)
-        centred.addWidget(inner, 1)
-        page = QWidget()
-        page.setObjectName("page")
-        page.setLayout(centred)
-        return page
+        return one_column(lines)
 
     def _head(self) -> QVBoxLayout:
-        heading = label(self._gettext(N_("Train")), "title")
-        heading.setMinimumHeight(HEAD_HEIGHT)
         line = row(GAP_S)
-        line.addWidget(heading)
+        line.addWidget(heading(self._gettext(N_("Train"))))
         line.addStretch(1)
         line.addWidget(self.open_button)
         line.addWidget(self.save_button)
