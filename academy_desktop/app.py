@@ -12,8 +12,6 @@ import asyncio
 import gc
 import logging
 import os
-import shlex
-import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,7 +36,6 @@ from academy_desktop.rooms import Hall, Rooms
 from academy_desktop.text.language import Words
 from academy_desktop.text.marking import N_
 from academy_desktop.text.messages import Description
-from academy_desktop.viewmodels.commands import Commands
 from academy_desktop.viewmodels.event_hub import EventHub
 from academy_desktop.viewmodels.home import Home
 from academy_desktop.viewmodels.job_table import JobTable, title
@@ -78,7 +75,6 @@ class Desk:
         words: Words,
         jobs: JobSource,
         doctor: MachineDoctor,
-        commands: Commands,
         make_rooms: Callable[[Hall], Rooms] | None = None,
     ) -> None:
         """`make_rooms`: builds the pages beyond Home and Runs; without it there are none."""
@@ -90,12 +86,16 @@ class Desk:
         self.hub = EventHub(jobs, EventTail, LogTail)
         self.table = JobTable(words.messages, words.formats, words.gettext)
         detail = RunDetail(words.messages, words.formats, words.gettext)
-        self.runs = Runs(jobs, self.hub, self.table, detail, words.messages, self.supervisor, commands)
-        self.home = Home(self.table, words.findings, words.formats, words.gettext, commands)
-        self.rooms = make_rooms(self._hall(commands)) if make_rooms else None
+        self.runs = Runs(jobs, self.hub, self.table, detail, words.messages, self.supervisor)
+        self.home = Home(self.table, words.findings, words.formats, words.gettext)
+        self.rooms = make_rooms(self._hall()) if make_rooms else None
         self.window = MainWindow(look, self._pages(), words.gettext, self._may_close)
         self.hub.jobs_read.connect(self.home.refresh)
         self.runs.told.connect(self._tell)
+        self.runs.deleted.connect(self._offer_undo)
+        if self.rooms is not None:
+            self.window.put(self.rooms.preferences.settings.window)
+            self.window.closed.connect(self._note_place)
 
     def start(self) -> None:
         """Begin to look at jobs and machine; needs the running loop."""
@@ -142,7 +142,7 @@ class Desk:
         before = [more[name] for name in ("demo", "datasets", "models", "train")]
         return (home, *before, runs, more["export"], more["settings"])
 
-    def _hall(self, commands: Commands) -> Hall:
+    def _hall(self) -> Hall:
         """What the rooms share with this window."""
         return Hall(
             look=self.look,
@@ -150,25 +150,42 @@ class Desk:
             supervisor=self.supervisor,
             hub=self.hub,
             table=self.table,
-            commands=commands,
             tell=self._tell,
-            open_job=self._open_job,
-            show_page=lambda name: self.window.show_page(name),
+            go=self.go,
         )
 
     def _make_home(self) -> QWidget:
         page = HomePage(self.look, self.home, self._words.gettext)
-        page.job_opened.connect(self._open_job)
+        page.wanted.connect(self.go)
         return page
 
     def _make_runs(self) -> QWidget:
         from academy_desktop.views.runs import RunsPage  # brings pyqtgraph, which takes its time
 
-        return RunsPage(self.look, self.runs, self._words.formats, self._words.gettext)
+        page = RunsPage(self.look, self.runs, self._words.formats, self._words.gettext)
+        page.wanted.connect(self.go)
+        return page
 
-    def _open_job(self, job: str) -> None:
-        self.runs.select(job)
-        self.window.show_page("runs")
+    def go(self, page: str, job: str = "") -> None:
+        """Show a page, ready for a user who was sent there: at this job, or with the demo begun."""
+        if page == "runs" and job:
+            self.runs.select(job)
+        elif self.rooms is not None:
+            self.rooms.prepare(page, job)
+        self.window.show_page(page)
+
+    def _offer_undo(self, job: str, name: str) -> None:
+        _ = self._words.gettext
+        self.window.notice.offer(
+            _(N_("“{name}” is in the trash")).format(name=name),
+            _(N_("Its files are kept there, and you can bring it back.")),
+            _(N_("Bring it back")),
+            lambda: self.runs.restore(job),
+        )
+
+    def _note_place(self) -> None:
+        if self.rooms is not None:
+            self.rooms.preferences.note_window(self.window.place())
 
     def _tell(self, said: Description) -> None:
         self.window.tell(said.title, f"{said.sentence} {said.next_step}")
@@ -232,7 +249,6 @@ async def _session(
         words,
         jobs,
         doctor,
-        Commands(_academy(data)),
         lambda hall: Rooms(hall, data, jobs, doctor, RESOURCES / "recipes"),
     )
     closed = asyncio.Event()
@@ -246,8 +262,8 @@ async def _session(
         desk.supervisor.start(_collect_garbage(), "garbage")
         if options.smoke:
             desk.supervisor.start(_smoke(desk), "smoke")
-        elif options.demo and desk.rooms is not None:
-            desk.rooms.start_demo()
+        elif options.demo:
+            desk.go("demo")
         await closed.wait()
     finally:
         doorbell.release()  # a thread may still read for a while: the next window need not wait for it
@@ -340,16 +356,6 @@ def _already_open(words: Words, data: DataDir) -> Description:
 
 def _data_dir(options: Options) -> DataDir:
     return DataDir(options.data_dir.expanduser().absolute()) if options.data_dir else DataDir.default()
-
-
-def _academy(data: DataDir) -> str:
-    """How the command line is called in the terminal that this window was started from."""
-    command = "academy"
-    if not shutil.which(command) and (RESOURCES.parent / "packaging" / "bootstrap.py").is_file():
-        command = "python3 packaging/bootstrap.py cli"
-    if data == DataDir.default():
-        return command
-    return f"{command} --data-dir {shlex.quote(str(data.root))}"
 
 
 def _parse(argv: Sequence[str] | None) -> Options:

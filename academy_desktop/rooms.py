@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
+from PySide6.QtWidgets import QWidget
 
 from academy_desktop.core.history import EventTail
 from academy_desktop.core.jobs import Jobs
@@ -25,13 +25,13 @@ from academy_desktop.core.settings import SettingsFile
 from academy_desktop.text.language import Words
 from academy_desktop.text.marking import N_
 from academy_desktop.text.messages import Description
-from academy_desktop.viewmodels.commands import Commands
 from academy_desktop.viewmodels.event_hub import EventHub
 from academy_desktop.viewmodels.job_table import JobTable
 from academy_desktop.viewmodels.settings import Examiner, Preferences, Surroundings, Voice
 from academy_desktop.viewmodels.supervisor import Supervisor
 from academy_desktop.views.look import Look
 from academy_desktop.views.main_window import Page
+from academy_desktop.views.theme_follower import ThemeFollower
 
 if TYPE_CHECKING:  # the whole core and the heavier pages: brought when a page is first shown
     from academy_desktop.core.workshop import Workshop
@@ -46,17 +46,18 @@ Work = Coroutine[Any, Any, object]
 
 @dataclass(frozen=True)
 class Hall:
-    """What all rooms share: the look, the words, the loop's tasks, the jobs, and the ways between pages."""
+    """What all rooms share: the look, the words, the loop's tasks, the jobs, and the way to a page.
+
+    `go(page id, job id or "")` shows a page, at a job where one is named.
+    """
 
     look: Look
     words: Words
     supervisor: Supervisor
     hub: EventHub
     table: JobTable
-    commands: Commands
     tell: Callable[[Description], None]
-    open_job: Callable[[str], None]
-    show_page: Callable[[str], QWidget]
+    go: Callable[[str, str], None]
 
 
 class Rooms:
@@ -81,6 +82,7 @@ class Rooms:
             hall.supervisor,
         )
         self.preferences.told.connect(hall.tell)
+        self._follower = ThemeFollower(hall.look, self.preferences)
         self._begin(self.preferences.keep, "settings")
 
     @property
@@ -107,10 +109,13 @@ class Rooms:
             self._hall.supervisor.start(work(), name)
         self._hall.supervisor.start(asyncio.to_thread(lambda: self.workshop), "workshop")
 
-    def start_demo(self) -> None:
-        """Show the guided demo and begin with it."""
-        self._hall.show_page("demo")
-        self.tour.start()
+    def prepare(self, page: str, job: str) -> None:
+        """Make a page ready for a user who was sent there: with the job, or with the demo begun."""
+        match page:
+            case "demo":
+                self.tour.start()
+            case "export" if job:
+                self.exporting.select(job)
 
     @property
     def workshop(self) -> Workshop:
@@ -175,7 +180,7 @@ class Rooms:
             lambda: self.preferences.preset,
         )
         made.told.connect(hall.tell)
-        made.started.connect(hall.open_job)
+        made.started.connect(lambda job: hall.go("runs", job))
         self._begin(made.follow, "train")
         return made
 
@@ -195,7 +200,6 @@ class Rooms:
             hall.words.formats,
             hall.words.gettext,
             hall.supervisor,
-            hall.commands,
         )
         made.told.connect(hall.tell)
         return made
@@ -224,21 +228,18 @@ class Rooms:
     def _make_demo(self) -> QWidget:
         from academy_desktop.views.demo import DemoView
         from academy_desktop.views.kit import column
+        from academy_desktop.views.page import scroller
         from academy_desktop.views.theme import GAP_XL
 
         view = DemoView(self._hall.look, self.tour, self._hall.words.gettext)
-        view.job_opened.connect(self._hall.open_job)
+        view.wanted.connect(self._hall.go)
         inside = QWidget()
         inside.setObjectName("page")
         lines = column(GAP_XL, GAP_XL)
         lines.addWidget(view)
         lines.addStretch(1)
         inside.setLayout(lines)
-        page = QScrollArea()
-        page.setWidgetResizable(True)
-        page.setFrameShape(QFrame.Shape.NoFrame)
-        page.setWidget(inside)
-        return page
+        return scroller(inside)
 
     def _make_datasets(self) -> QWidget:
         from academy_desktop.views.datasets import DatasetsPage
@@ -254,20 +255,18 @@ class Rooms:
         from academy_desktop.views.train import TrainPage
 
         page = TrainPage(self._hall.look, self.train, self._hall.words.gettext)
-        page.datasets_wanted.connect(lambda: self._hall.show_page("datasets"))
-        page.models_wanted.connect(lambda: self._hall.show_page("models"))
+        page.wanted.connect(self._hall.go)
         return page
 
     def _make_export(self) -> QWidget:
         from academy_desktop.views.export import ExportPage
 
         page = ExportPage(self._hall.look, self.exporting, self._hall.words.gettext)
-        page.train_wanted.connect(lambda: self._hall.show_page("train"))
+        page.wanted.connect(self._hall.go)
         return page
 
     def _make_settings(self) -> QWidget:
-        from academy_desktop.views.settings import SettingsPage, ThemeFollower
+        from academy_desktop.views.settings import SettingsPage
 
-        self._follower = ThemeFollower(self._hall.look, self.preferences)
         self._begin(self.preferences.look, "settings' look")
         return SettingsPage(self._hall.look, self.preferences, self._hall.words.gettext)

@@ -27,7 +27,6 @@ from academy_desktop.core.jobs import Jobs
 from academy_desktop.core.paths import DataDir
 from academy_desktop.core.states import JobState
 from academy_desktop.text.language import Words
-from academy_desktop.viewmodels.commands import Commands
 from academy_desktop.views.look import Look
 from tests.academy_desktop.made_runs import (
     GIB,
@@ -128,7 +127,6 @@ async def draw(app: QApplication, scene: Scene, out: Path) -> list[Path]:
             Words.load(RESOURCES / "locale"),
             Jobs(scene.data, Path(sys.executable)),
             machine,
-            Commands(),
         )
         if scene.machine is not None:
             desk.home.take(machine.glance())

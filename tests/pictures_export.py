@@ -31,7 +31,6 @@ from academy_desktop.core.jobs import Jobs
 from academy_desktop.core.logs import LogTail
 from academy_desktop.core.paths import DataDir
 from academy_desktop.text.language import Words
-from academy_desktop.viewmodels.commands import Commands
 from academy_desktop.viewmodels.demo import Tour
 from academy_desktop.viewmodels.event_hub import EventHub
 from academy_desktop.viewmodels.export import Exporting
@@ -351,7 +350,6 @@ class Room:
             words.formats,
             words.gettext,
             self.supervisor,
-            Commands(),
             lambda _job: MEASURES,
         )
         self.tour = Tour(self.way, words.messages, words.formats, words.gettext, self.supervisor)

@@ -38,7 +38,8 @@ from academy_desktop.viewmodels.train import Train
 from academy_desktop.viewmodels.train_sources import Sources
 from academy_desktop.views.look import Look
 from academy_desktop.views.main_window import MainWindow, Page
-from academy_desktop.views.settings import SettingsPage, ThemeFollower
+from academy_desktop.views.settings import SettingsPage
+from academy_desktop.views.theme_follower import ThemeFollower
 from academy_desktop.views.train import TrainPage
 from tests.academy_desktop.core.models.made_models import write_model
 from tests.academy_desktop.made_runs import GIB, made_machine, make_run

@@ -32,6 +32,7 @@ class Settings(BaseModel):
     v: Literal[1] = 1
     theme: Theme = Field("system", description="Light, dark, or as the system is.")
     on_close: OnClose = Field("ask", description="What becomes of runs in progress when the window closes.")
+    window: str = Field("", max_length=1000, description="Where the window stood, as its toolkit says it.")
     preset: str = Field("balanced", min_length=1, max_length=100, description="What a first run starts from.")
 
 

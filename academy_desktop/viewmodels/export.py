@@ -24,7 +24,6 @@ from academy_desktop.text.formats import Formats
 from academy_desktop.text.marking import N_
 from academy_desktop.text.messages import Messages
 from academy_desktop.viewmodels.certificate import ExportCard, Verdicts
-from academy_desktop.viewmodels.commands import Commands
 from academy_desktop.viewmodels.event_hub import EventHub
 from academy_desktop.viewmodels.export_choice import ExportChoice, Measures, measure
 from academy_desktop.viewmodels.job_table import AnyIndex, JobTable, Role, title
@@ -138,7 +137,6 @@ class Exporting(QObject):
         formats: Formats,
         translate: Callable[[str], str],
         supervisor: Supervisor,
-        commands: Commands,
         measures: Callable[[JobSummary], Measures] = measure,
         parent: QObject | None = None,
     ) -> None:
@@ -161,7 +159,6 @@ class Exporting(QObject):
         self._loads = 0
         self._cards: tuple[ExportCard, ...] | None = None
         self._seen: frozenset[tuple[str, JobState]] = frozenset()
-        self.commands = commands
         self.choice = ExportChoice(formats, translate, self)
         self.prove = True
         self.folder = ""

@@ -16,7 +16,6 @@ from academy_desktop.core.states import JobState
 from academy_desktop.text.findings import Findings
 from academy_desktop.text.formats import Formats
 from academy_desktop.text.marking import N_
-from academy_desktop.viewmodels.commands import Commands
 from academy_desktop.viewmodels.job_table import FirstRows, JobTable, title
 from academy_desktop.viewmodels.ports import CheckFacts, MachineFacts
 from trainers.errors import Fact
@@ -71,12 +70,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class NextStep:
-    """One thing that can be done now: a command to copy, or a job to look at."""
+    """One thing that can be done now, and the page to do it on, opened at a job where there is one."""
 
     icon: str
     title: str
     sentence: str
-    command: str = ""
+    action: str
+    page: str
     job: str = ""
 
 
@@ -109,7 +109,6 @@ class Home(QObject):
         findings: Findings,
         formats: Formats,
         translate: Callable[[str], str],
-        commands: Commands,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
@@ -117,7 +116,6 @@ class Home(QObject):
         self._words = findings
         self._formats = formats
         self._gettext = translate
-        self._commands = commands
         self._device: Device | None = None
         self._ok = True
         self._findings: tuple[Finding, ...] = ()
@@ -233,60 +231,39 @@ class Home(QObject):
         return tuple(steps[:MOST_STEPS])
 
     def _watch(self, job: JobSummary) -> NextStep:
-        return NextStep(
-            "runs",
-            self._gettext(N_("Watch it learn")),
-            self._say(N_("“{name}” is in progress. It goes on when you close this window."), name=title(job)),
-            job=job.id,
-        )
+        said = N_("“{name}” is in progress. It goes on when you close this window.")
+        return self._step("runs", N_("Watch it learn"), said, N_("Open the run"), "runs", job)
 
     def _go_on(self, job: JobSummary) -> NextStep:
-        return NextStep(
-            "resume",
-            self._gettext(N_("Go on where it broke off")),
-            self._say(N_("“{name}” was interrupted. Resume it from its last checkpoint."), name=title(job)),
-            job=job.id,
-        )
+        said = N_("“{name}” was interrupted. Resume it from its last checkpoint.")
+        return self._step("resume", N_("Go on where it broke off"), said, N_("Open the run"), "runs", job)
 
     def _mend(self, job: JobSummary) -> NextStep:
-        return NextStep(
-            "warning",
-            self._gettext(N_("See what went wrong")),
-            self._say(N_("“{name}” ended with an error. Its page says what you can do."), name=title(job)),
-            job=job.id,
-        )
+        said = N_("“{name}” ended with an error. Its page says what you can do.")
+        return self._step("warning", N_("See what went wrong"), said, N_("Open the run"), "runs", job)
 
     def _export(self, job: JobSummary) -> NextStep:
-        return NextStep(
-            "export",
-            self._gettext(N_("Take your model with you")),
-            self._say(N_("“{name}” is trained. Make a GGUF file for llama.cpp or Ollama."), name=title(job)),
-            command=self._commands.export(job.id),
-        )
+        said = N_("“{name}” is trained. Make a GGUF file for llama.cpp or Ollama.")
+        return self._step("export", N_("Take your model with you"), said, N_("Export it"), "export", job)
 
     def _demo(self) -> NextStep:
-        return NextStep(
-            "spark",
-            self._gettext(N_("See the whole way in ten minutes")),
-            self._gettext(N_("Trains a small model on sample rows, exports it and proves the result.")),
-            command=self._commands.demo(),
-        )
+        said = N_("Trains a small model on sample rows, exports it and proves the result.")
+        return self._step("spark", N_("See the whole way in ten minutes"), said, N_("Start the demo"), "demo")
 
     def _own_rows(self) -> NextStep:
-        return NextStep(
-            "datasets",
-            self._gettext(N_("Bring your own rows")),
-            self._gettext(N_("Questions and answers as JSON, JSONL or CSV become a checked dataset.")),
-            command=self._commands.import_rows(),
-        )
+        said = N_("Questions and answers as JSON, JSONL or CSV become a checked dataset.")
+        return self._step("datasets", N_("Bring your own rows"), said, N_("Open the datasets"), "datasets")
 
     def _doctor(self) -> NextStep:
-        return NextStep(
-            "doctor",
-            self._gettext(N_("Check this computer")),
-            self._gettext(N_("Looks at hardware, drivers, packages and disk, and says what to do.")),
-            command=self._commands.doctor(),
-        )
+        said = N_("Takes a real trial step, looks at packages and disk, and says what to do.")
+        return self._step("doctor", N_("Check this computer"), said, N_("Open the settings"), "settings")
+
+    def _step(
+        self, icon: str, name: str, said: str, action: str, page: str, job: JobSummary | None = None
+    ) -> NextStep:
+        sentence = self._say(said, name=title(job)) if job else self._gettext(said)
+        to = job.id if job else ""
+        return NextStep(icon, self._gettext(name), sentence, self._gettext(action), page, to)
 
     def _say(self, template: str, **facts: str) -> str:
         return self._gettext(template).format(**facts)

@@ -28,6 +28,14 @@ class JobSource(Protocol):
         """Start a new attempt of a job from its last checkpoint."""
         ...
 
+    def delete(self, job: str) -> object:
+        """Move a job that is over to the trash."""
+        ...
+
+    def restore(self, job: str) -> object:
+        """Bring a job back from the trash."""
+        ...
+
 
 class EventSource(Protocol):
     """Reads a run directory's events from where it left off; blocks, belongs into a thread."""

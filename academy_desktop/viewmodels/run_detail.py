@@ -137,6 +137,16 @@ class RunDetail(QObject):
         return self._job is not None and self._job.state.can_resume
 
     @property
+    def can_delete(self) -> bool:
+        """Whether the job may go to the trash."""
+        return self._job is not None and self._job.state.is_over
+
+    @property
+    def can_export(self) -> bool:
+        """Whether there is a trained adapter to take away."""
+        return self._job is not None and self._job.kind == "train" and self._job.state is JobState.SUCCEEDED
+
+    @property
     def has_curve(self) -> bool:
         """Whether a loss belongs to this kind of job."""
         return self._job is None or self._job.kind not in RESULT_KINDS

@@ -13,7 +13,6 @@ from PySide6.QtCore import QObject, Signal
 
 from academy_desktop.core.reader import JobSummary
 from academy_desktop.text.messages import Messages
-from academy_desktop.viewmodels.commands import Commands
 from academy_desktop.viewmodels.event_hub import EventHub
 from academy_desktop.viewmodels.job_table import JobSearch, JobTable
 from academy_desktop.viewmodels.log_lines import LogLines
@@ -25,11 +24,20 @@ from trainers.errors import AcademyError, ErrorCode
 from trainers.events import AnyEvent
 
 
+def _nothing(_job: str) -> None:
+    """What most commands are followed by."""
+
+
 class Runs(QObject):
-    """Signals: `selected(job id or "")`, `busy_changed(bool)`, `told(Description)` for what went wrong."""
+    """What the page shows.
+
+    Signals: `selected(job id or "")`, `busy_changed(bool)`, `deleted(job id, name)` for what can be undone,
+    `told(Description)` for what went wrong.
+    """
 
     selected = Signal(str)
     busy_changed = Signal(bool)
+    deleted = Signal(str, str)
     told = Signal(object)
 
     def __init__(
@@ -40,7 +48,6 @@ class Runs(QObject):
         detail: RunDetail,
         messages: Messages,
         supervisor: Supervisor,
-        commands: Commands,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
@@ -48,7 +55,6 @@ class Runs(QObject):
         self.found = JobSearch(self)
         self.found.setSourceModel(table)
         self.detail = detail
-        self.commands = commands
         self.curve = LossCurve(parent=self)
         self.log = LogLines(parent=self)
         self._jobs = jobs
@@ -99,6 +105,15 @@ class Runs(QObject):
         """Start the job that is shown again, from its last checkpoint."""
         self._command(self._jobs.resume)
 
+    def delete(self) -> None:
+        """Move the job that is shown, which is over, to the trash."""
+        name = self.detail.title
+        self._command(self._jobs.delete, lambda job: self.deleted.emit(job, name))
+
+    def restore(self, job_id: str) -> None:
+        """Bring a job back from the trash, and show it."""
+        self._start(self._jobs.restore, job_id, self.select)
+
     async def stop_going(self) -> bool:
         """Ask every job that is not over to save and end; returns whether all could be asked."""
         asked = True
@@ -112,16 +127,24 @@ class Runs(QObject):
         self._hub.refresh()
         return asked
 
-    def _command(self, command: Callable[[str], object]) -> None:
-        if self._selected and not self._busy:
-            self._set_busy(True)
-            self._supervisor.start(self._carry_out(command, self._selected), "command")
+    def _command(self, command: Callable[[str], object], then: Callable[[str], None] = _nothing) -> None:
+        if self._selected:
+            self._start(command, self._selected, then)
 
-    async def _carry_out(self, command: Callable[[str], object], job_id: str) -> None:
+    def _start(self, command: Callable[[str], object], job_id: str, then: Callable[[str], None]) -> None:
+        if not self._busy:
+            self._set_busy(True)
+            self._supervisor.start(self._carry_out(command, job_id, then), "command")
+
+    async def _carry_out(
+        self, command: Callable[[str], object], job_id: str, then: Callable[[str], None]
+    ) -> None:
         try:
             await asyncio.to_thread(command, job_id)
         except AcademyError as error:
             self._tell(error)
+        else:
+            then(job_id)
         finally:
             self._hub.refresh()
             self._set_busy(False)

@@ -181,6 +181,10 @@ class Preferences(QObject):
         if preset in {one.id for one in self.presets}:
             self._choose(preset=preset)
 
+    def note_window(self, place: str) -> None:
+        """Where the window stands."""
+        self._choose(window=place)
+
     async def keep(self) -> None:
         """Write every choice into the file, until cancelled; then the last one too."""
         try:

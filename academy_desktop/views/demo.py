@@ -163,9 +163,9 @@ class StageRow(QWidget):
 
 
 class DemoView(QFrame):
-    """The demo as a card; `job_opened(job id)` when the user wants to look at its run."""
+    """The demo as a card; `wanted("runs", job id)` when the user wants to look at its run."""
 
-    job_opened = Signal(str)
+    wanted = Signal(str, str)
 
     def __init__(
         self,
@@ -330,7 +330,7 @@ class DemoView(QFrame):
 
     def _open_run(self) -> None:
         if self._shown is not None:
-            self.job_opened.emit(self._shown.job)
+            self.wanted.emit("runs", self._shown.job)
 
     def _open_folder(self) -> None:
         if self._shown is not None:

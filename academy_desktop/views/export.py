@@ -28,7 +28,7 @@ from academy_desktop.viewmodels.certificate import ExportCard
 from academy_desktop.viewmodels.export import Exporting
 from academy_desktop.viewmodels.export_choice import FormatChoice, QuantChoice
 from academy_desktop.views.certificate import ExportCardView, empty, show_in_folder
-from academy_desktop.views.kit import Command, Elided, EmptyState, button, column, label, row
+from academy_desktop.views.kit import Elided, EmptyState, button, column, label, row, side_by_side
 from academy_desktop.views.look import Look
 from academy_desktop.views.page import CONTENT_WIDTH, HEAD_HEIGHT, heading, list_card, scroller, two_sides
 from academy_desktop.views.run_list import RunList
@@ -372,9 +372,12 @@ class RunExports(QWidget):
 
 
 class ExportPage(QWidget):
-    """The page; without a finished run it says how to get one. `train_wanted()` when the user goes there."""
+    """The page; without a finished run it says how to get one.
 
-    train_wanted = Signal()
+    `wanted(page id, "")` when the user goes there.
+    """
+
+    wanted = Signal(str, str)
 
     def __init__(
         self,
@@ -404,12 +407,9 @@ class ExportPage(QWidget):
 
     def _make_empty(self, look: Look) -> EmptyState:
         train = button(self._gettext(N_("Train a model")), "primary")
-        train.clicked.connect(self.train_wanted)
-        lines = column(GAP_M)
-        lines.addWidget(train, 0, Qt.AlignmentFlag.AlignHCenter)
-        lines.addWidget(Command(look, self._page.commands.demo(), self._gettext))
-        actions = QWidget()
-        actions.setLayout(lines)
+        train.clicked.connect(lambda: self.wanted.emit("train", ""))
+        demo = button(self._gettext(N_("Start the demo")))
+        demo.clicked.connect(lambda: self.wanted.emit("demo", ""))
         return EmptyState(
             look,
             "export",
@@ -420,7 +420,7 @@ class ExportPage(QWidget):
                     "Train a model, or let the demo show the whole way."
                 )
             ),
-            actions,
+            side_by_side(train, demo),
         )
 
     def _full(self) -> QWidget:

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLayout, QScrollArea, QVBoxLa
 
 from academy_desktop.text.marking import N_
 from academy_desktop.viewmodels.home import Finding, Home, NextStep
-from academy_desktop.views.kit import Command, Emblem, Icon, button, card, column, label, row
+from academy_desktop.views.kit import Emblem, Icon, button, card, column, label, row
 from academy_desktop.views.look import Look
 from academy_desktop.views.page import CONTENT_WIDTH
 from academy_desktop.views.run_list import ROW_HEIGHT, RunList
@@ -23,9 +23,9 @@ FINDING_ICONS = {"ok": ("check", "success"), "warn": ("warning", "warning"), "fa
 
 
 class HomePage(QScrollArea):
-    """`job_opened(job id)` when the user wants to look at a run."""
+    """`wanted(page id, job id or "")` when the user goes somewhere: to a run, or to do the next step."""
 
-    job_opened = Signal(str)
+    wanted = Signal(str, str)
 
     def __init__(self, look: Look, home: Home, translate: Callable[[str], str]) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class HomePage(QScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setWidget(self._content())
-        self._recent.opened.connect(self.job_opened)
+        self._recent.opened.connect(lambda job: self.wanted.emit("runs", job))
         home.changed.connect(self._refresh)
         home.recent.rowsInserted.connect(self._refresh_recent)
         home.recent.rowsRemoved.connect(self._refresh_recent)
@@ -166,13 +166,10 @@ class HomePage(QScrollArea):
         lines.addWidget(label(step.sentence, "muted", wrap=True))
         lines.addStretch(1)
         lines.addSpacing(GAP_S)
-        if step.command:
-            lines.addWidget(Command(self._look, step.command, self._gettext))
-        if step.job:
-            action = button(self._gettext(N_("Open the run")))
-            action.setAccessibleDescription(step.sentence)
-            action.clicked.connect(lambda: self.job_opened.emit(step.job))
-            lines.addWidget(action, 0, Qt.AlignmentFlag.AlignLeft)
+        action = button(step.action, "primary" if step == self._shown_steps[0] else "plain")
+        action.setAccessibleDescription(step.sentence)
+        action.clicked.connect(lambda: self.wanted.emit(step.page, step.job))
+        lines.addWidget(action, 0, Qt.AlignmentFlag.AlignLeft)
         return card(lines)
 
     def _refresh_recent(self) -> None:

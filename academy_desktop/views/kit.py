@@ -1,4 +1,4 @@
-"""The small parts that every page is made of: labels, buttons, cards, badges, commands to copy, empty states.
+"""The small parts that every page is made of: labels, buttons, cards, badges, empty states.
 
 Owns their construction and names for assistive technology. Refuses to know what a page shows.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-from PySide6.QtCore import QSize, Qt, QTimer
-from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -29,9 +29,6 @@ from academy_desktop.views.theme import GAP, GAP_L, GAP_M, GAP_S, GAP_XL, state_
 
 TextRole = Literal["body", "display", "title", "heading", "muted", "small", "number", "command"]
 ButtonKind = Literal["plain", "primary", "quiet", "icon"]
-
-#: Milliseconds for which a copy button says that it copied.
-COPIED_MS = 1500
 
 
 def label(text: str = "", role: TextRole = "body", *, wrap: bool = False, selectable: bool = False) -> QLabel:
@@ -105,6 +102,18 @@ def row(spacing: int = GAP, margins: int = 0) -> QHBoxLayout:
     return made
 
 
+def side_by_side(*parts: QWidget) -> QWidget:
+    """Buttons in the middle of a line, each as wide as it needs."""
+    line = row(GAP)
+    line.addStretch(1)
+    for part in parts:
+        line.addWidget(part)
+    line.addStretch(1)
+    made = QWidget()
+    made.setLayout(line)
+    return made
+
+
 def card(content: QLayout) -> QFrame:
     """A raised surface around a layout."""
     made = QFrame()
@@ -172,46 +181,6 @@ class Badge(QLabel):
         )
 
 
-class Command(QFrame):
-    """A command in a box, with a button that copies it."""
-
-    def __init__(self, look: Look, command: str, translate: Callable[[str], str]) -> None:
-        super().__init__()
-        self._look = look
-        self._command = command
-        self._copied = False
-        self.setProperty("inset", True)
-        line = row(GAP)
-        line.setContentsMargins(GAP_M, GAP_S, GAP_S, GAP_S)
-        text = label(command, "command", wrap=True, selectable=True)
-        text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        text.setContentsMargins(0, GAP_S, 0, GAP_S)
-        self.copy_button = button(translate(N_("Copy the command")), "icon")
-        self.copy_button.setAccessibleDescription(command)
-        self.copy_button.setIconSize(QSize(16, 16))
-        self.copy_button.clicked.connect(self._copy)
-        line.addWidget(text, 1)
-        line.addWidget(self.copy_button, 0, Qt.AlignmentFlag.AlignTop)
-        self.setLayout(line)
-        look.changed.connect(self._draw)
-        self._draw()
-
-    def _copy(self) -> None:
-        QGuiApplication.clipboard().setText(self._command)
-        self._copied = True
-        self._draw()
-        QTimer.singleShot(COPIED_MS, self, self._settle)
-
-    def _settle(self) -> None:
-        self._copied = False
-        self._draw()
-
-    def _draw(self) -> None:
-        tokens = self._look.tokens
-        name, colour = ("check", tokens.success) if self._copied else ("copy", tokens.muted)
-        self.copy_button.setIcon(self._look.icon(name, colour))
-
-
 class EmptyState(QWidget):
     """What a page says while it has nothing to show, with the next step."""
 
@@ -241,40 +210,70 @@ class EmptyState(QWidget):
 
 
 class Notice(QWidget):
-    """Something that went wrong, above a page: title, sentence, next step, and a button that puts it away."""
+    """Something that the user should know, above a page, and what to do about it; a button puts it away."""
 
     def __init__(self, look: Look, translate: Callable[[str], str]) -> None:
         super().__init__()
         self._look = look
+        self._act: Callable[[], None] | None = None
+        self._icon = Icon(look, "warning", "danger", 24)
         self._title = label("", "heading")
         self._text = label("", wrap=True, selectable=True)
+        self.action = button("")
+        self.action.clicked.connect(self._do)
         self._close = button(translate(N_("Dismiss")), "icon")
         self._close.clicked.connect(self.hide)
+        self._lay_out()
+        look.changed.connect(self._draw)
+        self._draw()
+        self.hide()
+
+    def _lay_out(self) -> None:
         texts = column(GAP_S)
         texts.addWidget(self._title)
         texts.addWidget(self._text)
         line = row(GAP_M)
         line.setContentsMargins(GAP_L, GAP_M, GAP_M, GAP_M)
-        line.addWidget(Icon(look, "warning", "danger", 24), 0, Qt.AlignmentFlag.AlignTop)
+        line.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
         line.addLayout(texts, 1)
+        line.addWidget(self.action, 0, Qt.AlignmentFlag.AlignVCenter)
         line.addWidget(self._close, 0, Qt.AlignmentFlag.AlignTop)
-        frame = QFrame()
-        frame.setObjectName("notice")
-        frame.setLayout(line)
+        self._frame = QFrame()
+        self._frame.setLayout(line)
         around = column(0)
         around.setContentsMargins(GAP_XL, GAP_L, GAP_XL, 0)
-        around.addWidget(frame)
+        around.addWidget(self._frame)
         self.setLayout(around)
-        look.changed.connect(self._draw)
-        self._draw()
-        self.hide()
 
     def tell(self, title: str, text: str) -> None:
-        """Show a title and its sentences."""
+        """Show what went wrong: a title and its sentences."""
+        self._show("notice", ("warning", "danger"), title, text)
+
+    def offer(self, title: str, text: str, action: str, act: Callable[[], None]) -> None:
+        """Show what was done, and a button, `action`, that does something about it: `act`, once."""
+        self._show("offer", ("info", "accent"), title, text)
+        self._act = act
+        self.action.setText(action)
+        self.action.setAccessibleName(action)
+        self.action.setAccessibleDescription(title)
+        self.action.show()
+
+    def _show(self, kind: str, icon: tuple[str, str], title: str, text: str) -> None:
+        self._act = None
+        self.action.hide()
+        self._icon.show_icon(*icon)
+        self._frame.setObjectName(kind)
+        self._frame.style().polish(self._frame)
         self._title.setText(title)
         self._text.setText(text)
         self.setAccessibleName(f"{title}. {text}")
         self.show()
+
+    def _do(self) -> None:
+        act, self._act = self._act, None
+        self.hide()
+        if act is not None:
+            act()
 
     def _draw(self) -> None:
         self._close.setIcon(self._look.icon("close", self._look.tokens.muted))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QByteArray, QSize, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut, QShowEvent
 from PySide6.QtWidgets import QFrame, QMainWindow, QPushButton, QStackedWidget, QWidget
 from typing_extensions import override
@@ -141,6 +141,14 @@ class MainWindow(QMainWindow):
     def tell(self, title: str, text: str) -> None:
         """Show what went wrong, above whatever page is shown."""
         self.notice.tell(title, text)
+
+    def place(self) -> str:
+        """Where the window stands and how large it is, for `put`."""
+        return self.saveGeometry().toBase64().toStdString()
+
+    def put(self, place: str) -> None:
+        """Stand where an earlier window stood; what no window said is ignored."""
+        self.restoreGeometry(QByteArray.fromBase64(QByteArray(place.encode())))
 
     @override
     def showEvent(self, event: QShowEvent) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QIcon, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QLineEdit,
@@ -22,7 +22,17 @@ from academy_desktop.text.formats import Formats
 from academy_desktop.text.marking import N_
 from academy_desktop.viewmodels.runs import Runs
 from academy_desktop.views.facts import FigureTile
-from academy_desktop.views.kit import Badge, Command, Elided, EmptyState, button, card, column, label, row
+from academy_desktop.views.kit import (
+    Badge,
+    Elided,
+    EmptyState,
+    button,
+    card,
+    column,
+    label,
+    row,
+    side_by_side,
+)
 from academy_desktop.views.log_view import LogView
 from academy_desktop.views.look import Look
 from academy_desktop.views.loss_chart import LossChart
@@ -35,7 +45,9 @@ MOST_FIGURES = 6
 
 
 class RunHead(QWidget):
-    """Name, state, sentence and the actions of a run."""
+    """Name, state, sentence and actions of a run; `export_wanted()` when its adapter is to be taken away."""
+
+    export_wanted = Signal()
 
     def __init__(self, look: Look, runs: Runs, translate: Callable[[str], str]) -> None:
         super().__init__()
@@ -52,8 +64,14 @@ class RunHead(QWidget):
         self.resume = button(
             translate(N_("Resume")), "primary", hint=translate(N_("Goes on from the last checkpoint"))
         )
+        self.export = button(
+            translate(N_("Export")), hint=translate(N_("Makes files of the adapter that this run trained"))
+        )
+        self.delete = button(translate(N_("Move to the trash")), "icon")
         self.stop.clicked.connect(runs.stop)
         self.resume.clicked.connect(runs.resume)
+        self.export.clicked.connect(self.export_wanted)
+        self.delete.clicked.connect(runs.delete)
         self._lay_out()
         runs.detail.changed.connect(self._refresh)
         runs.busy_changed.connect(self._refresh)
@@ -66,9 +84,11 @@ class RunHead(QWidget):
         first.addWidget(self.title)
         first.addWidget(self.badge)
         first.addStretch(1)
-        for action in (self.stop, self.resume):
+        for action in (self.stop, self.resume, self.export):
             action.setIconSize(QSize(16 + GAP, 16))
             first.addWidget(action)
+        self.delete.setIconSize(QSize(16, 16))
+        first.addWidget(self.delete)
         lines = column(GAP_S)
         lines.addLayout(first)
         lines.addWidget(self.sentence)
@@ -78,6 +98,8 @@ class RunHead(QWidget):
     def _draw(self) -> None:
         self.stop.setIcon(self._look.icon("stop", self._look.tokens.text, gap=GAP))
         self.resume.setIcon(self._look.icon("resume", self._look.tokens.on_accent, gap=GAP))
+        self.export.setIcon(self._look.icon("export", self._look.tokens.text, gap=GAP))
+        self.delete.setIcon(self._look.icon("trash", self._look.tokens.muted))
 
     def _refresh(self) -> None:
         detail = self._runs.detail
@@ -89,7 +111,9 @@ class RunHead(QWidget):
         self.machine.setVisible(bool(self.machine.text()))
         self.stop.setVisible(detail.can_stop)
         self.resume.setVisible(detail.can_resume)
-        for action in (self.stop, self.resume):
+        self.export.setVisible(detail.can_export)
+        self.delete.setVisible(detail.can_delete)
+        for action in (self.stop, self.resume, self.delete):
             action.setEnabled(not self._runs.busy)
 
 
@@ -142,7 +166,9 @@ class RunView(QWidget):
 
 
 class RunsPage(QWidget):
-    """The page; empty it says how to begin."""
+    """The page; empty it says how to begin: `wanted(page id, job id or "")` when the user goes there."""
+
+    wanted = Signal(str, str)
 
     def __init__(self, look: Look, runs: Runs, formats: Formats, translate: Callable[[str], str]) -> None:
         super().__init__()
@@ -157,18 +183,12 @@ class RunsPage(QWidget):
             translate(N_("No run fits. Search for part of a name or a state.")), "muted", wrap=True
         )
         self._set_up_search()
-        empty = EmptyState(
-            look,
-            "runs",
-            translate(N_("No runs yet")),
-            translate(N_("Everything that you train appears here, live. The demo shows the whole way.")),
-            Command(look, runs.commands.demo(), translate),
-        )
         self._stack = QStackedLayout()
-        self._stack.addWidget(empty)
+        self._stack.addWidget(self._empty())
         self._stack.addWidget(self._full())
         self.setLayout(self._stack)
         self.list.opened.connect(runs.select)
+        self.view.head.export_wanted.connect(lambda: self.wanted.emit("export", runs.selected_id))
         runs.selected.connect(self._show)
         for model in (runs.table, runs.found):
             for signal in (model.rowsInserted, model.rowsRemoved, model.modelReset, model.layoutChanged):
@@ -191,6 +211,19 @@ class RunsPage(QWidget):
         QShortcut(QKeySequence(QKeySequence.StandardKey.Find), self).activated.connect(self._find)
         self._look.changed.connect(self._draw)
         self._draw()
+
+    def _empty(self) -> EmptyState:
+        demo = button(self._gettext(N_("Start the demo")), "primary")
+        demo.clicked.connect(lambda: self.wanted.emit("demo", ""))
+        train = button(self._gettext(N_("Train a model")))
+        train.clicked.connect(lambda: self.wanted.emit("train", ""))
+        return EmptyState(
+            self._look,
+            "runs",
+            self._gettext(N_("No runs yet")),
+            self._gettext(N_("Everything that you train appears here, live. The demo shows the whole way.")),
+            side_by_side(demo, train),
+        )
 
     def _full(self) -> QWidget:
         left = column(GAP_M)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QObject, Qt, QUrl
-from PySide6.QtGui import QDesktopServices, QGuiApplication
+from PySide6.QtCore import Qt, QUrl
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFrame, QLayout, QProgressBar, QScrollArea, QSizePolicy, QWidget
 
 from academy_desktop.text.marking import N_
@@ -22,34 +22,6 @@ from academy_desktop.views.theme import GAP, GAP_L, GAP_M
 
 #: How a finding went → icon and colour.
 FINDING_ICONS = {"ok": ("check", "success"), "warn": ("warning", "warning"), "fail": ("close", "danger")}
-
-
-class ThemeFollower(QObject):
-    """Keeps the theme in force as it was chosen, and the choice as somebody changed the theme."""
-
-    def __init__(self, look: Look, preferences: Preferences) -> None:
-        super().__init__(look)
-        self._look = look
-        self._preferences = preferences
-        preferences.changed.connect(self.follow)
-        look.changed.connect(self._note)
-        QGuiApplication.styleHints().colorSchemeChanged.connect(self.follow)
-        self.follow()
-
-    def follow(self) -> None:
-        """Put the chosen theme in force."""
-        self._look.set_dark(self._is_dark_wanted())
-
-    def _is_dark_wanted(self) -> bool:
-        chosen = self._preferences.settings.theme
-        if chosen == "system":
-            return QGuiApplication.styleHints().colorScheme() is Qt.ColorScheme.Dark
-        return chosen == "dark"
-
-    def _note(self) -> None:
-        """The window's own button changed the theme: that is a choice too."""
-        if self._look.dark != self._is_dark_wanted():
-            self._preferences.choose_theme("dark" if self._look.dark else "light")
 
 
 class SettingsPage(QScrollArea):

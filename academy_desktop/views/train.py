@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QSize, Qt, Signal, SignalInstance
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QFileDialog,
@@ -25,7 +25,7 @@ from typing_extensions import override
 from academy_desktop.text.marking import N_
 from academy_desktop.viewmodels.recipe_form import NAME, Field
 from academy_desktop.viewmodels.train import Train
-from academy_desktop.views.kit import Elided, EmptyState, Icon, button, card, column, label, row
+from academy_desktop.views.kit import Elided, EmptyState, Icon, button, card, column, label, row, side_by_side
 from academy_desktop.views.look import Look
 from academy_desktop.views.page import CONTENT_WIDTH, heading, one_column
 from academy_desktop.views.recipe_form import (
@@ -195,10 +195,9 @@ class Footer(QFrame):
 
 
 class TrainPage(QWidget):
-    """`datasets_wanted()`, `models_wanted()` when the user wants to go where those are made."""
+    """`wanted(page id, "")` when the user wants to go where datasets or models are made."""
 
-    datasets_wanted = Signal()
-    models_wanted = Signal()
+    wanted = Signal(str, str)
 
     def __init__(self, look: Look, train: Train, translate: Callable[[str], str]) -> None:
         super().__init__()
@@ -246,7 +245,7 @@ class TrainPage(QWidget):
         )
 
     def _no_dataset(self) -> QWidget:
-        go = self._action(N_("Import rows"), self.datasets_wanted)
+        go = self._action(N_("Import rows"), "datasets")
         return EmptyState(
             self._look,
             "datasets",
@@ -256,7 +255,7 @@ class TrainPage(QWidget):
         )
 
     def _no_model(self) -> QWidget:
-        go = self._action(N_("Choose a model"), self.models_wanted)
+        go = self._action(N_("Choose a model"), "models")
         return EmptyState(
             self._look,
             "models",
@@ -267,15 +266,11 @@ class TrainPage(QWidget):
             go,
         )
 
-    def _action(self, text: str, wanted: SignalInstance) -> QWidget:
+    def _action(self, text: str, page: str) -> QWidget:
         """The button of an empty state, as wide as it needs."""
         go = button(self._gettext(text), "primary")
-        go.clicked.connect(wanted)
-        line = row(0)
-        line.addWidget(go, 0, Qt.AlignmentFlag.AlignCenter)
-        made = QWidget()
-        made.setLayout(line)
-        return made
+        go.clicked.connect(lambda: self.wanted.emit(page, ""))
+        return side_by_side(go)
 
     def _form(self) -> QWidget:
         scroll = QScrollArea()

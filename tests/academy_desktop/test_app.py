@@ -268,14 +268,3 @@ def test_the_doctor_is_asked_in_a_thread_and_home_says_what_it_found(
 )
 def test_where_a_window_can_be_shown(variables: dict[str, str], platform: str, shown: bool) -> None:
     assert app.has_display(variables, platform) == shown
-
-
-def test_the_commands_to_copy_work_where_the_window_was_started(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert app._academy(DataDir.default()) == "python3 packaging/bootstrap.py cli"
-    (tmp_path / "academy").write_text("#!/bin/sh\n")
-    (tmp_path / "academy").chmod(0o755)
-    assert app._academy(DataDir.default()) == "academy"
-    assert app._academy(DataDir(tmp_path / "my data")) == f"academy --data-dir '{tmp_path}/my data'"

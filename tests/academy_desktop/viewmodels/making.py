@@ -18,7 +18,6 @@ from academy_desktop.core.reader import JobSummary
 from academy_desktop.core.states import JobState
 from academy_desktop.text.findings import Findings
 from academy_desktop.text.language import Words
-from academy_desktop.viewmodels.commands import Commands
 from academy_desktop.viewmodels.home import Home
 from academy_desktop.viewmodels.job_table import JobTable
 from academy_desktop.viewmodels.run_detail import RunDetail
@@ -117,7 +116,7 @@ def home(jobs: JobTable) -> Home:
     """A home page's state over a table."""
     said = words()
     findings = Findings(said.translations, said.messages)
-    return Home(jobs, findings, said.formats, said.gettext, Commands())
+    return Home(jobs, findings, said.formats, said.gettext)
 
 
 class JobsDouble:
@@ -127,6 +126,7 @@ class JobsDouble:
         self.jobs: Sequence[JobSummary] = jobs
         self.commands: list[tuple[str, str]] = []
         self.failure: Exception | None = None
+        self._trash: Sequence[JobSummary] = ()
 
     def list(self) -> Sequence[JobSummary]:
         """The oldest first."""
@@ -141,6 +141,17 @@ class JobsDouble:
     def resume(self, job_id: str) -> None:
         """Note a resume."""
         self._note("resume", job_id)
+
+    def delete(self, job_id: str) -> None:
+        """Note a deletion; the job is in the list no longer."""
+        self._note("delete", job_id)
+        self._trash = [one for one in self.jobs if one.id == job_id]
+        self.jobs = [one for one in self.jobs if one.id != job_id]
+
+    def restore(self, job_id: str) -> None:
+        """Note that a job comes back, and list it again."""
+        self._note("restore", job_id)
+        self.jobs = [*self.jobs, *self._trash]
 
     def _note(self, name: str, job_id: str) -> None:
         if self.failure is not None:

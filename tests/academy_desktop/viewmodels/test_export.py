@@ -19,7 +19,6 @@ from academy_desktop.core.paths import DataDir
 from academy_desktop.core.reader import JobSummary
 from academy_desktop.core.states import JobState
 from academy_desktop.text.messages import Description
-from academy_desktop.viewmodels.commands import Commands
 from academy_desktop.viewmodels.event_hub import EventHub
 from academy_desktop.viewmodels.export import Exporting
 from academy_desktop.viewmodels.export_choice import FIRST_CHOICE, Measures
@@ -174,7 +173,6 @@ class Room:
             said.formats,
             said.gettext,
             Supervisor(self.failures.append),
-            Commands(),
             lambda _job: MEASURES,
         )
         self.page.told.connect(self.told.append)
@@ -502,7 +500,7 @@ def test_a_real_run_becomes_a_file_that_is_really_proven(
     said, told, failures = words(), list[Description](), list[BaseException]()
     page = Exporting(
         Exports(jobs), jobs, EventTail, hub, rows, said.messages, said.formats, said.gettext,
-        Supervisor(failures.append), Commands(),
+        Supervisor(failures.append),
     )  # fmt: skip
     page.told.connect(told.append)
 

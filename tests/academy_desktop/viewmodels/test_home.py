@@ -40,18 +40,14 @@ def test_who_begins_is_shown_the_demo_first(qapp: QApplication) -> None:
         "Bring your own rows",
         "Check this computer",
     ]
-    assert [step.command for step in made.next_steps] == [
-        "academy demo",
-        "academy data import FILE --name mine",
-        "academy doctor",
-    ]
+    assert [step.page for step in made.next_steps] == ["demo", "datasets", "settings"]
     assert not made.has_runs
 
 
 def test_a_run_in_progress_comes_first(qapp: QApplication) -> None:
     first = at_home(job(2, JobState.RUNNING), job(1)).next_steps[0]
     assert first.title == "Watch it learn"
-    assert first.job == job(2).id
+    assert (first.page, first.job) == ("runs", job(2).id)
     assert "run 2" in first.sentence
 
 
@@ -69,7 +65,7 @@ def test_a_failure_is_looked_into_while_it_is_the_newest(qapp: QApplication) -> 
 def test_a_trained_model_can_be_taken_away_until_it_was(qapp: QApplication) -> None:
     trained = job(1)
     (step, *_) = at_home(trained).next_steps
-    assert step.command == f"academy export {trained.id} --format gguf --quant q8_0 --out ."
+    assert (step.page, step.job) == ("export", trained.id)
     exported = at_home(job(2, kind="export", parent=trained.id), trained)
     assert "Take your model with you" not in titles(exported.next_steps)
     failed = at_home(job(2, JobState.FAILED, kind="export", parent=trained.id), trained)
@@ -81,7 +77,7 @@ def test_there_are_never_more_than_three_steps_and_each_can_be_taken(qapp: QAppl
     for count in range(len(jobs) + 1):
         steps = at_home(*jobs[:count]).next_steps
         assert len(steps) == 3
-        assert all(bool(step.command) != bool(step.job) for step in steps)
+        assert all(step.action and step.page for step in steps)
 
 
 def test_only_other_steps_are_a_change(qapp: QApplication) -> None:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from PySide6.QtWidgets import QApplication
 
+from academy_desktop.core.reader import JobSummary
 from academy_desktop.core.states import JobState
 from academy_desktop.text.messages import Description
-from academy_desktop.viewmodels.commands import Commands
 from academy_desktop.viewmodels.event_hub import EventHub
 from academy_desktop.viewmodels.runs import Runs
 from academy_desktop.viewmodels.supervisor import Supervisor
@@ -29,8 +29,8 @@ from trainers.errors import AcademyError, ErrorCode
 class Room:
     """A runs page's state over jobs that a test decides about."""
 
-    def __init__(self) -> None:
-        self.jobs = JobsDouble()
+    def __init__(self, *jobs: JobSummary) -> None:
+        self.jobs = JobsDouble(*jobs)
         self.hub = EventHub(self.jobs, Silent, Wordless)
         self.failures: list[BaseException] = []
         self.told: list[Description] = []
@@ -42,7 +42,6 @@ class Room:
             detail(),
             words().messages,
             Supervisor(self.failures.append),
-            Commands(),
         )
         self.runs.told.connect(self.told.append)
         self.runs.selected.connect(self.chosen.append)
@@ -125,6 +124,40 @@ def test_a_command_is_carried_out_once_and_makes_the_page_busy_meanwhile(qapp: Q
         await seen(lambda: len(busy) == 4, "the command")
         assert room.jobs.commands == [("stop", job(1).id), ("resume", job(1).id)]
         assert room.failures == []
+
+    in_loop(qapp, work())
+
+
+def test_what_was_deleted_can_be_brought_back_and_is_shown_again(qapp: QApplication) -> None:
+    async def work() -> None:
+        room = Room(job(2), job(1))
+        deleted: list[tuple[str, str]] = []
+        room.runs.deleted.connect(lambda job_id, name: deleted.append((job_id, name)))
+        room.read(*room.jobs.jobs)
+        room.runs.delete()
+        await seen(lambda: deleted and not room.runs.busy, "the deletion")
+        assert deleted == [(job(2).id, "run 2")]
+        room.read(*room.jobs.jobs)
+        assert room.runs.selected_id == job(1).id
+        room.runs.restore(job(2).id)
+        await seen(lambda: not room.runs.busy, "the job")
+        room.read(*room.jobs.jobs)
+        assert room.runs.selected_id == job(2).id
+        assert room.failures == []
+
+    in_loop(qapp, work())
+
+
+def test_what_cannot_be_deleted_is_told_and_nothing_can_be_undone(qapp: QApplication) -> None:
+    async def work() -> None:
+        room = Room(job(1))
+        deleted: list[str] = []
+        room.runs.deleted.connect(lambda job_id, _name: deleted.append(job_id))
+        room.read(job(1))
+        room.jobs.failure = AcademyError(ErrorCode.JOB_RUNNING, job=job(1).id, state="running")
+        room.runs.delete()
+        await seen(lambda: room.told and not room.runs.busy, "a sentence")
+        assert deleted == []
 
     in_loop(qapp, work())
 

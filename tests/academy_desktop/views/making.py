@@ -15,7 +15,6 @@ from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QWidget
 from academy_desktop.app import RESOURCES, Desk
 from academy_desktop.core.jobs import Jobs
 from academy_desktop.core.paths import DataDir
-from academy_desktop.viewmodels.commands import Commands
 from academy_desktop.viewmodels.ports import JobSource, MachineDoctor
 from academy_desktop.views.kit import Elided
 from academy_desktop.views.look import Look
@@ -39,7 +38,7 @@ def make_desk(
 ) -> Desk:
     """The window's objects; with `look` they know the jobs and the machine, as after the first moment."""
     machine = doctor or made_machine()
-    desk = Desk(Look(app, RESOURCES, dark), words(), jobs, machine, Commands())
+    desk = Desk(Look(app, RESOURCES, dark), words(), jobs, machine)
     DESKS.append(desk)
     if look:
         desk.home.take(machine.glance())

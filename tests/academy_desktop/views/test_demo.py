@@ -162,17 +162,17 @@ def test_what_stopped_it_stands_below_with_what_to_do(qapp: QApplication, tmp_pa
 
 
 def test_the_result_leads_to_the_run_and_to_the_files(qapp: QApplication, tmp_path: Path) -> None:
-    opened: list[str] = []
+    opened: list[tuple[str, str]] = []
 
     def look(room: Room) -> tuple[str, list[str]]:
-        room.demo.job_opened.connect(opened.append)
+        room.demo.wanted.connect(lambda page, job: opened.append((page, job)))
         QTest.keyClick(room.demo.open_run, Qt.Key.Key_Return)
         room.demo.show_files.click()
         return texts(room.demo), room.folders
 
     said, [folder] = looked_at(qapp, tmp_path, "done", look)
-    assert opened == ["20261124-064744-3f9a1c"]
-    assert folder == str(tmp_path / opened[0] / "exports")
+    assert opened == [("runs", "20261124-064744-3f9a1c")]
+    assert folder == str(tmp_path / opened[0][1] / "exports")
     for words in ("It has learned the language", "Proven", "0%", "96%", "94%"):
         assert words in said.splitlines()
 

@@ -149,22 +149,22 @@ def test_where_the_keys_go_can_be_seen(qapp: QApplication, filled: DataDir) -> N
 
 
 def test_without_a_finished_run_the_page_says_what_to_do(qapp: QApplication, tmp_path: Path) -> None:
-    wanted: list[None] = []
+    wanted: list[str] = []
 
     def look(room: Room) -> str:
-        room.page.train_wanted.connect(lambda: wanted.append(None))
-        [train] = [
-            part
-            for part in room.page.findChildren(QPushButton)
-            if part.text() == "Train a model" and part.isVisible()
-        ]
-        QTest.keyClick(train, Qt.Key.Key_Return)
+        room.page.wanted.connect(lambda page, _job: wanted.append(page))
+        for name in ("Train a model", "Start the demo"):
+            [go] = [
+                part
+                for part in room.page.findChildren(QPushButton)
+                if part.text() == name and part.isVisible()
+            ]
+            QTest.keyClick(go, Qt.Key.Key_Return)
         return texts(room.window)
 
     said = looked_at(qapp, DataDir(tmp_path).open(), show_empty, look)
     assert "Nothing to export yet" in said
-    assert "academy demo" in said
-    assert len(wanted) == 1
+    assert wanted == ["train", "demo"]
 
 
 def test_the_files_of_a_run_wear_their_verdicts(qapp: QApplication, filled: DataDir) -> None:

@@ -136,23 +136,14 @@ def test_before_the_jobs_are_known_home_promises_nothing(qapp: QApplication, emp
     said = texts(desk.window)
     assert "Reading your runs …" in said
     assert "Looking at this computer …" in said
-    assert "academy demo" not in said
+    assert "Start the demo" not in said
 
 
 def test_an_empty_page_says_what_to_do_next(qapp: QApplication, empty: DataDir) -> None:
     desk = make_desk(qapp, jobs_of(empty))
     for page in ("home", "runs"):
         show(desk, page)
-        assert "academy demo" in texts(desk.window)
-
-
-def test_enter_copies_a_command(qapp: QApplication, empty: DataDir) -> None:
-    desk = make_desk(qapp, jobs_of(empty))
-    show(desk, "home")
-    QApplication.clipboard().clear()
-    (copy, *_) = [stop for stop in tab_stops(desk.window) if accessible_name(stop) == "Copy the command"]
-    QTest.keyClick(copy, Qt.Key.Key_Return)
-    assert QApplication.clipboard().text() == "academy demo"
+        assert "Start the demo" in texts(desk.window)
 
 
 def test_enter_opens_a_run_from_its_card(qapp: QApplication, filled: DataDir) -> None:

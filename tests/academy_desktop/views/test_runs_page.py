@@ -12,6 +12,7 @@ from academy_desktop.core.history import EventTail
 from academy_desktop.core.paths import DataDir
 from academy_desktop.core.states import JobState
 from academy_desktop.views.runs import RunsPage
+from tests.academy_desktop.made_runs import make_run, succeeded
 from tests.academy_desktop.viewmodels.making import QT_SAYS, JobsDouble, event, in_loop, job, seen, steps
 from tests.academy_desktop.views.making import accessible_name, jobs_of, look_again, make_desk, settle, show
 from tests.chaos.driving import fake_jobs, train_recipe
@@ -64,6 +65,42 @@ def test_the_buttons_stop_a_run_and_start_it_again(qapp: QApplication, tmp_path:
     curve = desk.runs.curve.steps
     assert list(curve) == list(range(1, len(curve) + 1))
     assert not desk.window.notice.isVisible()
+
+
+def test_a_run_goes_to_the_trash_and_comes_back(qapp: QApplication, tmp_path: Path) -> None:
+    data = DataDir(tmp_path / "data").open()
+    made = make_run(data, "Replies in our tone", 1000.0, 30).started().steps(1, 30).ended(succeeded, 30, 0)
+    desk = make_desk(qapp, jobs_of(data))
+    head = runs_page(desk).view.head
+    action = desk.window.notice.action
+
+    async def press() -> None:
+        desk.start()
+        try:
+            await seen(lambda: desk.runs.selected_id == made.run.job, "the run")
+            assert head.delete.isVisible()
+            assert head.export.isVisible()
+            head.delete.click()
+            await seen(action.isVisible, "a way back")
+            await seen(lambda: not desk.table.jobs(), "an empty list")
+            assert "“Replies in our tone” is in the trash" in desk.window.notice.accessibleName()
+            assert not made.run.path.exists()
+            action.click()
+            await seen(lambda: desk.runs.selected_id == made.run.job, "the run")
+            assert not desk.window.notice.isVisible()
+            await seen(lambda: list(desk.runs.curve.steps) == list(range(1, 31)), "its curve")
+        finally:
+            await desk.supervisor.close()
+
+    in_loop(qapp, press())
+
+
+def test_a_run_in_progress_cannot_be_deleted_or_exported(qapp: QApplication, filled: DataDir) -> None:
+    desk = make_desk(qapp, jobs_of(filled))
+    head = runs_page(desk).view.head
+    select(desk, JobState.RUNNING)
+    assert not head.delete.isVisible()
+    assert not head.export.isVisible()
 
 
 def test_the_page_shows_the_numbers_of_the_run_that_is_chosen(qapp: QApplication, filled: DataDir) -> None:

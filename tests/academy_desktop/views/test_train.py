@@ -202,14 +202,13 @@ def test_both_themes_say_the_same_in_other_colours(qapp: QApplication, ready: Da
 def test_without_rows_or_a_model_the_page_leads_to_where_they_come_from(
     qapp: QApplication, empty: DataDir, rows: DataDir
 ) -> None:
-    for data, name in ((empty, "Import rows"), (rows, "Choose a model")):
+    for data, name, goal in ((empty, "Import rows", "datasets"), (rows, "Choose a model", "models")):
         room, page = shown(qapp, data)
         wanted: list[str] = []
-        page.datasets_wanted.connect(partial(wanted.append, "Import rows"))
-        page.models_wanted.connect(partial(wanted.append, "Choose a model"))
+        page.wanted.connect(partial(lambda told, page, job: told.append(page + job), wanted))
         (go,) = [stop for stop in tab_stops(room.window) if accessible_name(stop) == name]
         QTest.keyClick(go, Qt.Key.Key_Return)
-        assert wanted == [name]
+        assert wanted == [goal]
 
 
 def test_before_anything_is_known_the_page_says_so(qapp: QApplication, ready: DataDir) -> None:
