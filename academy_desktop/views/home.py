@@ -15,7 +15,8 @@ from academy_desktop.viewmodels.home import Finding, Home, NextStep
 from academy_desktop.views.kit import Emblem, Icon, button, card, column, label, row
 from academy_desktop.views.look import Look
 from academy_desktop.views.page import CONTENT_WIDTH
-from academy_desktop.views.run_list import ROW_HEIGHT, RunList
+from academy_desktop.views.row_list import ROW_HEIGHT
+from academy_desktop.views.run_list import RunList
 from academy_desktop.views.theme import GAP, GAP_L, GAP_M, GAP_S, GAP_XL
 
 #: How a finding went → icon and colour.
