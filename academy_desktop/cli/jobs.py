@@ -12,7 +12,7 @@ from academy_desktop.cli.verdicts import finish, job_fields, outcome
 from academy_desktop.core.reader import JobSummary
 from trainers.errors import AcademyError, ErrorCode
 from trainers.events import CommandAnswered
-from trainers.layout import CommandName, Label
+from trainers.layout import CommandName
 
 #: A trainer looks for commands between two steps: one step of a large model may take minutes.
 ANSWER_WAIT_S = 600.0
@@ -183,16 +183,16 @@ def _register_keeping(group: typer.Typer, session: Session) -> None:
         found = session.workshop.jobs.get(job)
         session.screen.answer(_answer_fields(session, found), _("{job} is back.").format(job=found.id))
 
-    @group.command(help=_("Name a job, and note what it is about."))
+    @group.command(help=_("Name a job, and note what it is about; what is not given stays."))
     def label(
         job: Job,
-        name: Annotated[str, typer.Option(help=_("New name."))] = "",
-        notes: Annotated[str, typer.Option(help=_("Anything worth keeping."))] = "",
+        name: Annotated[str | None, typer.Option(help=_("New name."))] = None,
+        notes: Annotated[str | None, typer.Option(help=_("Anything worth keeping."))] = None,
         tag: Annotated[
             list[str] | None, typer.Option(help=_("A word to find it by; may be repeated."))
         ] = None,
     ) -> None:
-        session.workshop.jobs.relabel(job, Label(name=name, notes=notes, tags=tuple(tag or ())))
+        session.workshop.jobs.relabel(job, name=name, notes=notes, tags=tag)
         found = session.workshop.jobs.get(job)
         session.screen.answer(_answer_fields(session, found), f"{found.id}: {found.name}")
 

@@ -20,7 +20,7 @@ from academy_desktop.core.logs import LogTail
 from academy_desktop.core.paths import DataDir
 from academy_desktop.core.processes import start_host, trainer_environment
 from academy_desktop.core.queue import DeviceQueue, QueueDevice
-from academy_desktop.core.reader import JobSummary, RunReader
+from academy_desktop.core.reader import JobSummary, RunReader, read_if_whole
 from academy_desktop.core.recipe_yaml import AnyRecipe, dump_recipe
 from academy_desktop.core.runtimes import Runtimes
 from academy_desktop.core.states import JobState
@@ -309,15 +309,25 @@ class Jobs:
 
     # keeping
 
-    def relabel(self, job: str, label: Label) -> None:
-        """Change what the user calls the job.
+    def relabel(
+        self,
+        job: str,
+        *,
+        name: str | None = None,
+        notes: str | None = None,
+        tags: Sequence[str] | None = None,
+    ) -> None:
+        """Change what the user calls the job and says about it; what is None stays as it was.
 
         Raises:
             AcademyError: `job_unknown`, `disk_full`.
         """
         run = self._find(job)
+        given = {"name": name, "notes": notes, "tags": None if tags is None else tuple(tags)}
+        told = {key: value for key, value in given.items() if value is not None}
+        before = read_if_whole(run.label, Label) or Label()
         with _disk_full_as_error(run.path):
-            write_record(run.label, label)
+            write_record(run.label, before.model_copy(update=told))
 
     def delete(self, job: str) -> None:
         """Move a job that is over to the trash.

@@ -95,8 +95,8 @@ class RunReader:
         if attempt is None:
             return Facts(launched=False), self._read_events()
         alive = is_held(self.run.host_lock)
-        self._exit = _read(attempt.exit, ExitRecord)
-        host = _read(attempt.host, HostRecord)
+        self._exit = read_if_whole(attempt.exit, ExitRecord)
+        host = read_if_whole(attempt.host, HostRecord)
         events = self._read_events()
         current = self.history.attempt == attempt.number
         ended = self.history.ended if current else None
@@ -136,7 +136,7 @@ class RunReader:
     def _sum_up(self, verdict: Verdict) -> JobSummary:
         self._read_recipe()
         history = self.history
-        label = _read(self.run.label, Label)
+        label = read_if_whole(self.run.label, Label)
         over = verdict.state.is_over
         ended = history.ended if over and self._newest_has_spoken() else None
         return JobSummary(
@@ -200,7 +200,7 @@ def created_at(job: str) -> float:
         return 0.0
 
 
-def _read(path: Path, record: type[R]) -> R | None:
+def read_if_whole(path: Path, record: type[R]) -> R | None:
     """Read a record; None when it is not there or damaged.
 
     Raises:

@@ -28,6 +28,26 @@ class JobSource(Protocol):
         """Start a new attempt of a job from its last checkpoint."""
         ...
 
+    def save(self, job: str) -> object:
+        """Ask a job for a checkpoint now."""
+        ...
+
+    def pause(self, job: str) -> object:
+        """Ask a job to wait and keep its memory."""
+        ...
+
+    def unpause(self, job: str) -> object:
+        """Ask a paused job to go on."""
+        ...
+
+    def suspend(self, job: str) -> object:
+        """Ask a job to save and give its memory back."""
+        ...
+
+    def relabel(self, job: str, *, name: str) -> object:
+        """Call a job otherwise."""
+        ...
+
     def delete(self, job: str) -> object:
         """Move a job that is over to the trash."""
         ...

@@ -17,6 +17,7 @@ from academy_desktop.text.marking import N_
 from academy_desktop.text.messages import Messages
 from academy_desktop.viewmodels.figures import Figure, Results
 from academy_desktop.viewmodels.job_table import share_done, title
+from academy_desktop.viewmodels.run_actions import RunAction, actions_in
 from trainers.events import AnyEvent, CheckpointSaved, Evaluated, Step
 
 #: Jobs whose numbers are results, not steps.
@@ -137,9 +138,14 @@ class RunDetail(QObject):
         return self._job is not None and self._job.state.can_resume
 
     @property
-    def can_delete(self) -> bool:
-        """Whether the job may go to the trash."""
-        return self._job is not None and self._job.state.is_over
+    def actions(self) -> tuple[RunAction, ...]:
+        """What else can be done with the job now."""
+        return actions_in(self._job.state, trains=self._job.kind == "train") if self._job else ()
+
+    @property
+    def folder(self) -> str:
+        """Where the job's files are."""
+        return self._job.run_dir if self._job else ""
 
     @property
     def can_export(self) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
@@ -18,6 +19,7 @@ from academy_desktop.viewmodels.job_table import JobSearch, JobTable
 from academy_desktop.viewmodels.log_lines import LogLines
 from academy_desktop.viewmodels.loss_curve import LossCurve
 from academy_desktop.viewmodels.ports import JobSource
+from academy_desktop.viewmodels.run_actions import RunAction
 from academy_desktop.viewmodels.run_detail import RunDetail
 from academy_desktop.viewmodels.supervisor import Supervisor
 from trainers.errors import AcademyError, ErrorCode
@@ -104,6 +106,26 @@ class Runs(QObject):
     def resume(self) -> None:
         """Start the job that is shown again, from its last checkpoint."""
         self._command(self._jobs.resume)
+
+    def act(self, action: RunAction) -> None:
+        """Do one of the detail's actions that need no word from the user and no desktop."""
+        match action:
+            case RunAction.SAVE:
+                self._command(self._jobs.save)
+            case RunAction.PAUSE:
+                self._command(self._jobs.pause)
+            case RunAction.UNPAUSE:
+                self._command(self._jobs.unpause)
+            case RunAction.SUSPEND:
+                self._command(self._jobs.suspend)
+            case RunAction.DELETE:
+                self.delete()
+
+    def rename(self, name: str) -> None:
+        """Call the job that is shown otherwise."""
+        wanted = name.strip()
+        if wanted and wanted != self.detail.title:
+            self._command(partial(self._jobs.relabel, name=wanted))
 
     def delete(self) -> None:
         """Move the job that is shown, which is over, to the trash."""

@@ -38,6 +38,7 @@ from academy_desktop.views.look import Look
 from academy_desktop.views.loss_chart import LossChart
 from academy_desktop.views.page import HEAD_HEIGHT, heading, list_card, two_sides
 from academy_desktop.views.run_list import RunList
+from academy_desktop.views.run_menu import RunMenu
 from academy_desktop.views.theme import GAP, GAP_L, GAP_M, GAP_S
 
 #: Figures shown side by side.
@@ -67,11 +68,11 @@ class RunHead(QWidget):
         self.export = button(
             translate(N_("Export")), hint=translate(N_("Makes files of the adapter that this run trained"))
         )
-        self.delete = button(translate(N_("Move to the trash")), "icon")
+        self.more = button(translate(N_("More for this run")), "icon")
+        self.more.setMenu(RunMenu(look, runs, translate, self.more))
         self.stop.clicked.connect(runs.stop)
         self.resume.clicked.connect(runs.resume)
         self.export.clicked.connect(self.export_wanted)
-        self.delete.clicked.connect(runs.delete)
         self._lay_out()
         runs.detail.changed.connect(self._refresh)
         runs.busy_changed.connect(self._refresh)
@@ -87,8 +88,8 @@ class RunHead(QWidget):
         for action in (self.stop, self.resume, self.export):
             action.setIconSize(QSize(16 + GAP, 16))
             first.addWidget(action)
-        self.delete.setIconSize(QSize(16, 16))
-        first.addWidget(self.delete)
+        self.more.setIconSize(QSize(16, 16))
+        first.addWidget(self.more)
         lines = column(GAP_S)
         lines.addLayout(first)
         lines.addWidget(self.sentence)
@@ -99,7 +100,7 @@ class RunHead(QWidget):
         self.stop.setIcon(self._look.icon("stop", self._look.tokens.text, gap=GAP))
         self.resume.setIcon(self._look.icon("resume", self._look.tokens.on_accent, gap=GAP))
         self.export.setIcon(self._look.icon("export", self._look.tokens.text, gap=GAP))
-        self.delete.setIcon(self._look.icon("trash", self._look.tokens.muted))
+        self.more.setIcon(self._look.icon("more", self._look.tokens.muted))
 
     def _refresh(self) -> None:
         detail = self._runs.detail
@@ -112,8 +113,8 @@ class RunHead(QWidget):
         self.stop.setVisible(detail.can_stop)
         self.resume.setVisible(detail.can_resume)
         self.export.setVisible(detail.can_export)
-        self.delete.setVisible(detail.can_delete)
-        for action in (self.stop, self.resume, self.delete):
+        self.more.setVisible(bool(detail.actions))
+        for action in (self.stop, self.resume):
             action.setEnabled(not self._runs.busy)
 
 

@@ -173,7 +173,7 @@ def test_everything_refuses_a_job_that_is_not_there(tmp_path: Path) -> None:
     for action in (
         jobs.get, jobs.stop, jobs.save, jobs.suspend, jobs.pause, jobs.unpause, jobs.kill, jobs.resume,
         jobs.history, jobs.wait, jobs.log, jobs.delete, jobs.restore, lambda job: list(jobs.follow(job)),
-        lambda job: jobs.relabel(job, Label()),
+        lambda job: jobs.relabel(job),
     ):  # fmt: skip
         with pytest.raises(AcademyError) as caught:
             action("nobody")
@@ -564,7 +564,8 @@ def test_a_deleted_job_leaves_the_queue(tmp_path: Path) -> None:
 
 def test_a_new_label_is_seen_at_once_and_changes_nothing_else(shared: Path) -> None:
     jobs, done = finished(shared)
-    jobs.relabel(done.id, Label(name="after", notes="é\n", tags=("a", "b")))
+    jobs.relabel(done.id, name="after", tags=("a", "b"))
+    jobs.relabel(done.id, notes="é\n")
     assert jobs.get(done.id) == done.model_copy(update={"name": "after"})
     label = Label.model_validate_json(run_of(jobs, done.id).label.read_bytes())
     assert (label.notes, label.tags) == ("é\n", ("a", "b"))
@@ -661,7 +662,7 @@ def test_a_resume_that_finds_the_disk_full_can_be_tried_again(disk: Path) -> Non
     jobs = fake_jobs(disk)
     jobs.wait(job)
     filler = fill(disk, 0)
-    for action in (jobs.resume, lambda one: jobs.relabel(one, Label(name="x"))):
+    for action in (jobs.resume, lambda one: jobs.relabel(one, name="x")):
         with pytest.raises(AcademyError) as caught:
             action(job)
         assert caught.value.code is ErrorCode.DISK_FULL

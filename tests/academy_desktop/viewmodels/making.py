@@ -142,6 +142,27 @@ class JobsDouble:
         """Note a resume."""
         self._note("resume", job_id)
 
+    def save(self, job_id: str) -> None:
+        """Note a wish for a checkpoint."""
+        self._note("save", job_id)
+
+    def pause(self, job_id: str) -> None:
+        """Note a pause."""
+        self._note("pause", job_id)
+
+    def unpause(self, job_id: str) -> None:
+        """Note the end of a pause."""
+        self._note("unpause", job_id)
+
+    def suspend(self, job_id: str) -> None:
+        """Note a suspension."""
+        self._note("suspend", job_id)
+
+    def relabel(self, job_id: str, *, name: str) -> None:
+        """Note a new name, and list the job under it."""
+        self._note(f"relabel {name}", job_id)
+        self.jobs = [one.model_copy(update={"name": name}) if one.id == job_id else one for one in self.jobs]
+
     def delete(self, job_id: str) -> None:
         """Note a deletion; the job is in the list no longer."""
         self._note("delete", job_id)

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QAction
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QPlainTextEdit
+from PySide6.QtWidgets import QApplication, QInputDialog, QPlainTextEdit
 
 from academy_desktop.app import Desk
 from academy_desktop.core.history import EventTail
 from academy_desktop.core.paths import DataDir
 from academy_desktop.core.states import JobState
-from academy_desktop.views.runs import RunsPage
+from academy_desktop.views.run_menu import RunMenu
+from academy_desktop.views.runs import RunHead, RunsPage
 from tests.academy_desktop.made_runs import make_run, succeeded
 from tests.academy_desktop.viewmodels.making import QT_SAYS, JobsDouble, event, in_loop, job, seen, steps
 from tests.academy_desktop.views.making import accessible_name, jobs_of, look_again, make_desk, settle, show
@@ -26,6 +29,14 @@ def runs_page(desk: Desk) -> RunsPage:
     page = show(desk, "runs")
     assert isinstance(page, RunsPage)
     return page
+
+
+def entries(head: RunHead) -> dict[str, QAction]:
+    """What the menu offers, as it opens."""
+    menu = head.more.menu()
+    assert isinstance(menu, RunMenu)
+    menu.aboutToShow.emit()
+    return {entry.text(): entry for entry in menu.actions() if entry.text() and entry.isEnabled()}
 
 
 def select(desk: Desk, state: JobState) -> None:
@@ -78,9 +89,8 @@ def test_a_run_goes_to_the_trash_and_comes_back(qapp: QApplication, tmp_path: Pa
         desk.start()
         try:
             await seen(lambda: desk.runs.selected_id == made.run.job, "the run")
-            assert head.delete.isVisible()
             assert head.export.isVisible()
-            head.delete.click()
+            entries(head)["Move to the trash"].trigger()
             await seen(action.isVisible, "a way back")
             await seen(lambda: not desk.table.jobs(), "an empty list")
             assert "“Replies in our tone” is in the trash" in desk.window.notice.accessibleName()
@@ -99,8 +109,64 @@ def test_a_run_in_progress_cannot_be_deleted_or_exported(qapp: QApplication, fil
     desk = make_desk(qapp, jobs_of(filled))
     head = runs_page(desk).view.head
     select(desk, JobState.RUNNING)
-    assert not head.delete.isVisible()
     assert not head.export.isVisible()
+    assert list(entries(head)) == [
+        "Save a checkpoint now",
+        "Pause",
+        "Save and free the memory",
+        "Rename …",
+        "Show the files",
+    ]
+
+
+def test_a_run_is_renamed_in_a_dialog(qapp: QApplication, tmp_path: Path) -> None:
+    data = DataDir(tmp_path / "data").open()
+    make_run(data, "Replies", 1000.0, 30).started().steps(1, 30).ended(succeeded, 30, 0)
+    desk = make_desk(qapp, jobs_of(data))
+    head = runs_page(desk).view.head
+
+    async def rename() -> None:
+        desk.start()
+        try:
+            entries(head)["Rename …"].trigger()
+            (dialog,) = desk.window.findChildren(QInputDialog)
+            assert dialog.textValue() == "Replies"
+            dialog.setTextValue("Replies in our tone")
+            dialog.accept()
+            await seen(lambda: head.title.text() == "Replies in our tone", "the new name")
+        finally:
+            await desk.supervisor.close()
+
+    in_loop(qapp, rename())
+
+
+def test_a_run_waits_and_goes_on(qapp: QApplication, tmp_path: Path) -> None:
+    jobs = fake_jobs(tmp_path, steps=100_000, step_s=0.01, save_every=50)
+    desk = make_desk(qapp, jobs)
+    head = runs_page(desk).view.head
+    name = jobs.queue(train_recipe())
+
+    async def press() -> None:
+        desk.start()
+        try:
+            for action, state in (
+                ("Pause", JobState.PAUSED),
+                ("Go on", JobState.RUNNING),
+                ("Save and free the memory", JobState.STOPPED),
+            ):
+                await seen(partial(lambda wanted: wanted in entries(head), action), action)
+                entries(head)[action].trigger()
+                await seen(partial(lambda wanted: desk.runs.detail.state is wanted, state), state)
+            assert "Move to the trash" in entries(head)
+        finally:
+            await desk.supervisor.close()
+
+    try:
+        in_loop(qapp, press())
+    finally:
+        if not jobs.get(name).state.is_over:
+            jobs.kill(name)
+        jobs.wait(name, 30)
 
 
 def test_the_page_shows_the_numbers_of_the_run_that_is_chosen(qapp: QApplication, filled: DataDir) -> None:

@@ -255,7 +255,7 @@ def test_a_run_leaves_files_of_the_golden_shapes(tmp_path: Path) -> None:
     job = jobs.queue(train_recipe(), name="shapes")
     command = jobs.save(job)
     jobs.wait(job)
-    jobs.relabel(job, Label(name="shapes", tags=("one",)))
+    jobs.relabel(job, tags=("one",))
     run = RunDir(Path(jobs.get(job).run_dir))
     for path, name in (
         (run.attempt(1).host, "host.ended.json"),

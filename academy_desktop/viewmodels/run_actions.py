@@ -1,0 +1,61 @@
+"""What the user may do with a run besides stopping and resuming it, state by state.
+
+Owns that choice and its words. Refuses to know how anything is carried out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from academy_desktop.core.states import JobState
+from academy_desktop.text.marking import N_
+
+
+class RunAction(StrEnum):
+    """One thing to do."""
+
+    SAVE = "save"
+    PAUSE = "pause"
+    UNPAUSE = "unpause"
+    SUSPEND = "suspend"
+    RENAME = "rename"
+    SHOW_FILES = "show_files"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True)
+class ActionWords:
+    """How an action is offered; both marked for translation."""
+
+    title: str
+    hint: str
+
+
+WORDS: Mapping[RunAction, ActionWords] = {
+    RunAction.SAVE: ActionWords(
+        N_("Save a checkpoint now"), N_("The run goes on; it could be resumed from this moment.")
+    ),
+    RunAction.PAUSE: ActionWords(N_("Pause"), N_("The run waits and keeps its memory.")),
+    RunAction.UNPAUSE: ActionWords(N_("Go on"), N_("The run goes on where it waits.")),
+    RunAction.SUSPEND: ActionWords(
+        N_("Save and free the memory"), N_("The run ends for now, and is resumed from where it was.")
+    ),
+    RunAction.RENAME: ActionWords(N_("Rename …"), N_("What this run is called in all lists.")),
+    RunAction.SHOW_FILES: ActionWords(N_("Show the files"), N_("Opens the folder of this run.")),
+    RunAction.DELETE: ActionWords(N_("Move to the trash"), N_("It can be brought back.")),
+}
+
+
+def actions_in(state: JobState, *, trains: bool) -> tuple[RunAction, ...]:
+    """What can be done in a state; only what `trains` can save and wait."""
+    always = (RunAction.RENAME, RunAction.SHOW_FILES)
+    match state:
+        case JobState.RUNNING if trains:
+            return (RunAction.SAVE, RunAction.PAUSE, RunAction.SUSPEND, *always)
+        case JobState.PAUSED if trains:
+            return (RunAction.UNPAUSE, RunAction.SUSPEND, *always)
+        case _ if state.is_over:
+            return (*always, RunAction.DELETE)
+    return always
