@@ -9,7 +9,8 @@ same losses, across any number of resumes. Refuses to compute anything. Environm
     ACADEMY_FAKE_STEP_S       seconds per update (0.05)
     ACADEMY_FAKE_LOADING_S    seconds before the first update (0)
     ACADEMY_FAKE_SAVE_EVERY   updates between checkpoints (10)
-    ACADEMY_FAKE_FAIL         NAME@STEP: crash, oom, nonfinite, disk_full, exit, abort, hang, grandchild
+    ACADEMY_FAKE_FAIL         NAME@STEP: crash, oom, nonfinite, disk_full, exit, abort, hang, halt,
+                              grandchild
 """
 
 from __future__ import annotations
@@ -194,6 +195,8 @@ def _fail(name: str, step: int, session: Session) -> None:
         case "hang":
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             time.sleep(600)
+        case "halt":
+            os.kill(os.getpid(), signal.SIGSTOP)
         case "grandchild":
             child = subprocess.Popen([sys.executable, "-P", "-S", "-c", _STUBBORN_CHILD])
             write_atomically(session.run_dir.path / "grandchild.pid", str(child.pid).encode())

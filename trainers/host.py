@@ -24,6 +24,7 @@ from trainers.host_log import SegmentedLog
 from trainers.host_process import Outcome, TrainerProcess
 from trainers.host_queue import Turn
 from trainers.host_records import Records, read_json
+from trainers.host_watch import Sign, Watch, look_at
 from trainers.inbox import Inbox
 from trainers.locks import FileLock
 
@@ -32,6 +33,8 @@ LOCK_WAIT_S = 2.0
 #: What the process returns when another host already has this job.
 BUSY_EXIT_CODE = 3
 _POLL_S = 0.2
+#: Seconds between two looks at whether the trainer still gets somewhere.
+_LOOK_S = 1.0
 #: How long the output of a dead trainer is waited for: a grandchild in a session of its own may hold the
 #: pipe.
 _LAST_OUTPUT_S = 2.0
@@ -50,6 +53,7 @@ class Order:
     log_segment_bytes: int
     log_segments: int
     stop_grace_s: float
+    patience_s: float = 60.0
 
     @classmethod
     def read(cls, path: Path) -> Order:
@@ -61,7 +65,8 @@ class Order:
         raw = read_json(path)
         if raw.get("v", 1) != 1:
             raise ValueError(f"written by a later version ({raw['v']})")
-        return cls(**{name: raw[name] for name in cls.__dataclass_fields__})
+        known = {name: raw[name] for name in cls.__dataclass_fields__ if name != "patience_s"}
+        return cls(**known, patience_s=float(raw.get("patience_s", cls.patience_s)))
 
 
 class Host:
@@ -131,7 +136,7 @@ class Host:
         silent = threading.Event()
         pump = threading.Thread(target=_pump, args=(trainer.output, log, silent), name="log", daemon=True)
         pump.start()
-        outcome = self._watch(trainer, order.stop_grace_s, silent)
+        outcome = self._watch(trainer, order, silent)
         pump.join(_LAST_OUTPUT_S)
         log.close()
         self._records.exit(
@@ -141,14 +146,18 @@ class Host:
             peak_rss_bytes=outcome.peak_rss_bytes,
         )
 
-    def _watch(self, trainer: TrainerProcess, grace_s: float, silent: threading.Event) -> Outcome:
-        """Wait for the trainer's end; on `kill`, SIGTERM to its group and, `grace_s` later, SIGKILL."""
+    def _watch(self, trainer: TrainerProcess, order: Order, silent: threading.Event) -> Outcome:
+        """Wait for the trainer's end; on `kill`, SIGTERM to its group and, after the grace, SIGKILL."""
         kill_at: float | None = None
+        watch, look_at_next = Watch(order.patience_s), time.monotonic()
         while (outcome := trainer.poll()) is None:
+            if time.monotonic() >= look_at_next:
+                self._records.stalled(watch.look(self._sign(trainer)))
+                look_at_next = time.monotonic() + _LOOK_S
             wanted = self._told_to_end or any(order.name == "kill" for order in self._inbox.new())
             if kill_at is None and wanted:
                 trainer.terminate()
-                kill_at = time.monotonic() + grace_s
+                kill_at = time.monotonic() + order.stop_grace_s
             if kill_at is not None and time.monotonic() >= kill_at:
                 trainer.kill()
             # the end of its output is mostly its end: woken by it, the host does not sleep a job's last
@@ -156,6 +165,9 @@ class Host:
             if silent.wait(_POLL_S):
                 time.sleep(_POLL_S / 20)
         return outcome
+
+    def _sign(self, trainer: TrainerProcess) -> Sign:
+        return look_at(trainer.pid, self._run_dir / "heartbeat", self._records.trainer_started_at)
 
 
 def _pump(output: int, log: SegmentedLog, silent: threading.Event) -> None:

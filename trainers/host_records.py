@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from trainers.files import replace_whole
+from trainers.host_watch import Stall
 
 _RESERVE_BYTES = 16 * 1024
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -44,6 +45,7 @@ class Records:
             "boot_id": _boot_id(),
             "trainer_pid": None,
             "trainer_started_at": None,
+            "stalled": "",
         }
         with contextlib.suppress(OSError):
             self._reserve.write_bytes(os.urandom(_RESERVE_BYTES))
@@ -52,9 +54,23 @@ class Records:
         """Say what the host does now."""
         if trainer_pid is not None:
             self._host.update(trainer_pid=trainer_pid, trainer_started_at=time.time())
-        self._write("host.json", {**self._host, "state": state})
+        self._host["state"] = state
+        if state == "ended":
+            self._host["stalled"] = ""
+        self._write("host.json", self._host)
         if state == "ended":
             self._reserve.unlink(missing_ok=True)
+
+    @property
+    def trainer_started_at(self) -> float:
+        """When the trainer was started, in seconds since 1970."""
+        return float(self._host["trainer_started_at"] or 0.0)
+
+    def stalled(self, stall: Stall) -> None:
+        """Say whether the trainer gets nowhere, when that has changed."""
+        if stall != self._host["stalled"]:
+            self._host["stalled"] = stall
+            self._write("host.json", self._host)
 
     def exit(
         self,

@@ -39,6 +39,7 @@ class Launch(Record):
     log_segment_bytes: int = 4 * 1024 * 1024
     log_segments: int = 16
     stop_grace_s: float = 30.0
+    patience_s: float = 60.0
 
 
 class HostRecord(Record):
@@ -50,6 +51,7 @@ class HostRecord(Record):
     boot_id: str = ""
     trainer_pid: int | None = None
     trainer_started_at: float | None = None
+    stalled: Literal["", "process_stopped", "no_progress"] = ""
 
 
 class ExitRecord(Record):

@@ -23,6 +23,7 @@ from trainers.errors import AcademyError, ErrorCode
 from trainers.events import CheckpointSaved, CommandAnswered, Ended, Payload, Phase, Step
 from trainers.heartbeat import Heartbeat
 from trainers.host_ties import die_with_host
+from trainers.host_watch import PAUSED
 from trainers.inbox import Inbox, Order
 from trainers.layout import RunDir
 from trainers.space import disk_full, is_full
@@ -61,6 +62,7 @@ class Session:
         self._signalled = False
         self._save_wanted = False
         self._paused = False
+        self._phase = ""
         self._last_step: Step | None = None
 
     @classmethod
@@ -114,6 +116,7 @@ class Session:
 
     def phase(self, name: PhaseName, detail: str = "") -> None:
         """Say what the job is doing now, in the events and in the heartbeat."""
+        self._phase = name
         self._heartbeat.phase(name)
         self.emit(Phase(name=name, detail=detail))
 
@@ -155,9 +158,12 @@ class Session:
 
     def wait_while_paused(self) -> None:
         """Keep the memory and do nothing until the user goes on, stops, or wants a checkpoint."""
+        if self._paused:
+            self._heartbeat.phase(PAUSED)
         while self._paused and self.stop_reason is None and not self._save_wanted:
             time.sleep(POLL_S / 2)
             self.poll()
+        self._heartbeat.phase(self._phase)
 
     def between_steps(self, save: Callable[[], None]) -> StopReason | None:
         """Do what the user asked for between two steps: save, pause, or say why to save and end."""

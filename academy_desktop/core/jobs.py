@@ -52,6 +52,7 @@ class Jobs:
         trainer_module: what runs as trainer; `trainers.fake` for tests and for design.
         environment: what trainers' environments are made from; by default this process's own.
         stop_grace_s: seconds that a trainer has after `kill` to end by itself.
+        patience_s: seconds without progress after which, at the earliest, a trainer counts as stuck.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Jobs:
         trainer_module: str = "trainers",
         environment: Mapping[str, str] | None = None,
         stop_grace_s: float = 30.0,
+        patience_s: float = 60.0,
     ) -> None:
         self._data = data
         self._python = python
@@ -69,6 +71,7 @@ class Jobs:
         self._module = trainer_module
         self._environment = environment
         self._stop_grace_s = stop_grace_s
+        self._patience_s = patience_s
         self._runtimes = Runtimes(data.runtimes)
         self._readers: dict[str, RunReader] = {}
         self._index = JobIndex(data.index)
@@ -162,6 +165,7 @@ class Jobs:
             queue_dir=str(queue.folder) if queue else None,
             queue_entry=entry,
             stop_grace_s=self._stop_grace_s,
+            patience_s=self._patience_s,
         )
         write_record(run.attempt(attempt).launch, launch)
         return launch

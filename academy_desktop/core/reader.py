@@ -110,6 +110,7 @@ class RunReader:
             stop_pending=self._stop_pending(attempt.number),
             started=current and self.history.started is not None,
             paused=current and self.history.paused,
+            stalled=host.stalled if host else "",
         )
         return facts, events
 

@@ -54,6 +54,7 @@ class Facts:
     stop_pending: bool = False
     started: bool = False
     paused: bool = False
+    stalled: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def derive(facts: Facts) -> Verdict:
         return Verdict(JobState.INTERRUPTED, "host_lost")
     if facts.host_state in {None, "waiting"}:
         return Verdict(JobState.QUEUED)
-    return Verdict(_while_running(facts))
+    return Verdict(_while_running(facts), facts.stalled)
 
 
 def _from_exit(record: ExitRecord) -> Verdict:

@@ -44,6 +44,14 @@ REASONS: Final = {
         "The computer went off, or the process that looks after the run was ended. "
         "Resume the run to go on from its last checkpoint."
     ),
+    "process_stopped": N_(
+        "The training process was halted from outside, for example by a debugger. Let it continue there, or "
+        "end it at once and resume it from its last checkpoint."
+    ),
+    "no_progress": N_(
+        "The run has not moved for far longer than usual. It may be stuck: end it at once and resume it from "
+        "its last checkpoint, or wait."
+    ),
     "signal": N_("The run was ended from outside. Resume it to go on from its last checkpoint."),
     "SIGKILL": N_(
         "The system ended the run at once; often that means that memory ran out. "

@@ -44,6 +44,10 @@ class JobSource(Protocol):
         """Ask a job to save and give its memory back."""
         ...
 
+    def kill(self, job: str) -> object:
+        """End a job at once."""
+        ...
+
     def relabel(self, job: str, *, name: str) -> object:
         """Call a job otherwise."""
         ...

@@ -22,6 +22,7 @@ class RunAction(StrEnum):
     SUSPEND = "suspend"
     RENAME = "rename"
     SHOW_FILES = "show_files"
+    KILL = "kill"
     DELETE = "delete"
 
 
@@ -44,6 +45,10 @@ WORDS: Mapping[RunAction, ActionWords] = {
     ),
     RunAction.RENAME: ActionWords(N_("Rename …"), N_("What this run is called in all lists.")),
     RunAction.SHOW_FILES: ActionWords(N_("Show the files"), N_("Opens the folder of this run.")),
+    RunAction.KILL: ActionWords(
+        N_("End it at once"),
+        N_("For a run that does not react: what came after its last checkpoint is lost."),
+    ),
     RunAction.DELETE: ActionWords(N_("Move to the trash"), N_("It can be brought back.")),
 }
 
@@ -51,11 +56,13 @@ WORDS: Mapping[RunAction, ActionWords] = {
 def actions_in(state: JobState, *, trains: bool) -> tuple[RunAction, ...]:
     """What can be done in a state; only what `trains` can save and wait."""
     always = (RunAction.RENAME, RunAction.SHOW_FILES)
+    if state.is_over:
+        return (*always, RunAction.DELETE)
     match state:
         case JobState.RUNNING if trains:
-            return (RunAction.SAVE, RunAction.PAUSE, RunAction.SUSPEND, *always)
+            now: tuple[RunAction, ...] = (RunAction.SAVE, RunAction.PAUSE, RunAction.SUSPEND)
         case JobState.PAUSED if trains:
-            return (RunAction.UNPAUSE, RunAction.SUSPEND, *always)
-        case _ if state.is_over:
-            return (*always, RunAction.DELETE)
-    return always
+            now = (RunAction.UNPAUSE, RunAction.SUSPEND)
+        case _:
+            now = ()
+    return (*now, *always, RunAction.KILL)

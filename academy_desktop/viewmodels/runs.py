@@ -118,6 +118,8 @@ class Runs(QObject):
                 self._command(self._jobs.unpause)
             case RunAction.SUSPEND:
                 self._command(self._jobs.suspend)
+            case RunAction.KILL:
+                self._command(self._jobs.kill)
             case RunAction.DELETE:
                 self.delete()
 

@@ -19,7 +19,15 @@ from academy_desktop.views.dialogs import DIALOG_WIDTH
 from academy_desktop.views.look import Look
 
 #: What has an icon of its own.
-ICONS = {RunAction.DELETE: "trash", RunAction.SHOW_FILES: "folder", RunAction.UNPAUSE: "resume"}
+ICONS = {
+    RunAction.DELETE: "trash",
+    RunAction.SHOW_FILES: "folder",
+    RunAction.UNPAUSE: "resume",
+    RunAction.KILL: "close",
+}
+
+#: What takes something away stands below a line.
+LAST = {RunAction.KILL, RunAction.DELETE}
 
 
 class RunMenu(QMenu):
@@ -38,7 +46,7 @@ class RunMenu(QMenu):
     def _fill(self) -> None:
         self.clear()
         for action in self._runs.detail.actions:
-            if action is RunAction.DELETE:
+            if action in LAST:
                 self.addSeparator()
             entry = self.addAction(self._gettext(WORDS[action].title))
             entry.setToolTip(self._gettext(WORDS[action].hint))

@@ -39,6 +39,7 @@ def fake_jobs(
     save_every: int = 5,
     failure: str = "",
     stop_grace_s: float = 30.0,
+    patience_s: float = 60.0,
 ) -> Jobs:
     """Jobs whose trainer is the scripted one."""
     script = {
@@ -55,6 +56,7 @@ def fake_jobs(
         trainer_module="trainers.fake",
         environment=environment | script,
         stop_grace_s=stop_grace_s,
+        patience_s=patience_s,
     )
 
 

@@ -32,6 +32,7 @@ from tests.chaos.driving import (
 from trainers import checkpoint
 from trainers.errors import AcademyError, ErrorCode
 from trainers.events import CheckpointSkipped, Ended, Resumed, Step
+from trainers.heartbeat import Beat, read_heartbeat
 from trainers.layout import Label, Launch, RunDir
 from trainers.locks import is_held
 from trainers.recipe import Hardware
@@ -552,6 +553,50 @@ def test_only_a_job_in_the_trash_is_restored(tmp_path: Path, name: str) -> None:
         jobs.restore(name)
     assert caught.value.code is ErrorCode.JOB_UNKNOWN
     assert [one.id for one in jobs.list()] == ["20261124-064744-3f9a1c"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells whether a process is halted")
+def test_a_halted_trainer_is_told_and_goes_on_when_it_may(tmp_path: Path) -> None:
+    jobs = fake_jobs(tmp_path, failure="halt@3")
+    job = jobs.queue(train_recipe())
+    until(lambda: jobs.get(job).reason == "process_stopped", "the alarm")
+    assert jobs.get(job).state is JobState.RUNNING
+    record = host_record(run_of(jobs, job))
+    assert record is not None
+    assert record.trainer_pid is not None
+    os.kill(record.trainer_pid, signal.SIGCONT)
+    assert jobs.wait(job).state is JobState.SUCCEEDED
+
+
+def test_a_trainer_that_waits_for_ever_is_told_and_can_be_ended(tmp_path: Path) -> None:
+    jobs = fake_jobs(tmp_path, failure="hang@8", stop_grace_s=0.1, patience_s=1.0)
+    job = jobs.queue(train_recipe())
+    until(lambda: jobs.get(job).reason == "no_progress", "the alarm")
+    jobs.kill(job)
+    ended = jobs.wait(job)
+    assert (ended.state, ended.reason) == (JobState.INTERRUPTED, "SIGKILL")
+    record = host_record(run_of(jobs, job))
+    assert record is not None
+    assert record.stalled == ""
+
+
+def test_a_pause_is_no_stall(tmp_path: Path) -> None:
+    jobs = fake_jobs(tmp_path, steps=100_000, patience_s=1.0)
+    job = jobs.queue(train_recipe())
+    until(lambda: jobs.get(job).step > 3, "steps")
+    jobs.pause(job)
+    until(lambda: jobs.get(job).state is JobState.PAUSED, "the pause")
+    beat = read_heartbeat(run_of(jobs, job).heartbeat)
+    assert beat is not None
+    until(lambda: _beats_since(run_of(jobs, job), beat) >= 3, "three seconds")
+    assert jobs.get(job).reason == ""
+    jobs.kill(job)
+    jobs.wait(job)
+
+
+def _beats_since(run: RunDir, earlier: Beat) -> int:
+    now = read_heartbeat(run.heartbeat)
+    return now.beat - earlier.beat if now else 0
 
 
 def test_a_deleted_job_leaves_the_queue(tmp_path: Path) -> None:

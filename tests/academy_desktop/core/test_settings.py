@@ -32,11 +32,11 @@ def test_what_is_saved_is_loaded(path: Path) -> None:
 
 
 def test_a_key_of_another_version_survives_a_change(path: Path) -> None:
-    path.write_text(json.dumps({"v": 1, "theme": "light", "window": {"width": [1180, 760]}}), "utf-8")
+    path.write_text(json.dumps({"v": 1, "theme": "light", "panels": {"width": [1180, 760]}}), "utf-8")
     file = SettingsFile(path)
     file.save(file.load().model_copy(update={"on_close": "stop"}))
     written = json.loads(path.read_bytes())
-    assert written["window"] == {"width": [1180, 760]}
+    assert written["panels"] == {"width": [1180, 760]}
     assert (written["theme"], written["on_close"]) == ("light", "stop")
 
 

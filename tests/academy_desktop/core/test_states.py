@@ -94,6 +94,18 @@ def test_each_row_of_the_table(facts: Facts, state: JobState, reason: str) -> No
     assert derive(facts) == Verdict(state, reason)
 
 
+@pytest.mark.parametrize("stalled", ["process_stopped", "no_progress"])
+def test_a_trainer_that_gets_nowhere_is_still_in_progress_with_that_reason(stalled: str) -> None:
+    for changed, state in (
+        (TRAINING, JobState.RUNNING),
+        (replace(TRAINING, started=False), JobState.STARTING),
+        (replace(TRAINING, stop_pending=True), JobState.STOPPING),
+    ):
+        assert derive(replace(changed, stalled=stalled)) == Verdict(state, stalled)
+    over = replace(TRAINING, stalled=stalled, exit=left("signalled", signal="SIGKILL"))
+    assert derive(over) == Verdict(JobState.INTERRUPTED, "SIGKILL")
+
+
 def differences(facts: Facts) -> dict[str, Any]:
     """What makes these facts those of their row."""
     base = Facts()

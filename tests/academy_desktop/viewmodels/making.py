@@ -158,6 +158,10 @@ class JobsDouble:
         """Note a suspension."""
         self._note("suspend", job_id)
 
+    def kill(self, job_id: str) -> None:
+        """Note an end at once."""
+        self._note("kill", job_id)
+
     def relabel(self, job_id: str, *, name: str) -> None:
         """Note a new name, and list the job under it."""
         self._note(f"relabel {name}", job_id)

@@ -6,26 +6,28 @@ from academy_desktop.core.states import JobState
 from academy_desktop.viewmodels.run_actions import WORDS, RunAction, actions_in
 
 ALWAYS = {RunAction.RENAME, RunAction.SHOW_FILES}
+ALIVE = ALWAYS | {RunAction.KILL}
 
 
 @pytest.mark.parametrize("state", list(JobState))
 def test_only_what_is_over_can_be_deleted(state: JobState) -> None:
     offered = actions_in(state, trains=True)
     assert (RunAction.DELETE in offered) == state.is_over
+    assert (RunAction.KILL in offered) != state.is_over
     assert set(offered) >= ALWAYS
 
 
 def test_a_running_training_can_save_wait_and_make_room() -> None:
-    assert set(actions_in(JobState.RUNNING, trains=True)) - ALWAYS == {
+    assert set(actions_in(JobState.RUNNING, trains=True)) - ALIVE == {
         RunAction.SAVE,
         RunAction.PAUSE,
         RunAction.SUSPEND,
     }
-    assert set(actions_in(JobState.PAUSED, trains=True)) - ALWAYS == {RunAction.UNPAUSE, RunAction.SUSPEND}
+    assert set(actions_in(JobState.PAUSED, trains=True)) - ALIVE == {RunAction.UNPAUSE, RunAction.SUSPEND}
 
 
 def test_an_export_has_no_checkpoints_and_does_not_wait() -> None:
-    assert set(actions_in(JobState.RUNNING, trains=False)) == ALWAYS
+    assert set(actions_in(JobState.RUNNING, trains=False)) == ALIVE
 
 
 def test_every_action_has_its_words() -> None:

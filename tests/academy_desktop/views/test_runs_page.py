@@ -116,6 +116,7 @@ def test_a_run_in_progress_cannot_be_deleted_or_exported(qapp: QApplication, fil
         "Save and free the memory",
         "Rename …",
         "Show the files",
+        "End it at once",
     ]
 
 
