@@ -47,6 +47,7 @@ class ErrorCode(StrEnum):
     JOB_UNKNOWN = "job_unknown"
     JOB_NOT_RESUMABLE = "job_not_resumable"
     JOB_NOT_RUNNING = "job_not_running"
+    JOB_NOT_QUEUED = "job_not_queued"
     JOB_RUNNING = "job_running"
     JOB_WITHOUT_ADAPTER = "job_without_adapter"
     HOST_FAILED = "host_failed"

@@ -162,6 +162,18 @@ def _register_commands(group: typer.Typer, session: Session) -> None:
     def unpause(job: Job) -> None:
         _command(session, job, "unpause")
 
+    @group.command(help=_("Give a queued job another place among those that wait."))
+    def move(
+        job: Job, to: Annotated[int, typer.Option(help=_("Its new place; 1 is the next to run."), min=1)]
+    ) -> None:
+        jobs = session.workshop.jobs
+        place = jobs.move(job, to)
+        found = jobs.get(job)
+        session.screen.answer(
+            {**_answer_fields(session, found), "place": place},
+            _("{job} is number {place} of those that wait.").format(job=found.id, place=place),
+        )
+
 
 def _register_keeping(group: typer.Typer, session: Session) -> None:
     _ = session.words.gettext

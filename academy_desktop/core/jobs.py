@@ -211,6 +211,25 @@ class Jobs:
         """Have the host end the trainer: politely, then not; as `command`."""
         return self.command(job, "kill")
 
+    def move(self, job: str, to: int) -> int:
+        """Give a queued job the place `to`, from 1, among those that wait for the same device.
+
+        Returns:
+            The place that it has now.
+
+        Raises:
+            AcademyError: `job_unknown`; `job_not_queued` with the state.
+        """
+        wanted = self.get(job)
+        waiting = {one.id for one in self.list() if one.state is JobState.QUEUED}
+        for folder in self._data.queue.iterdir():
+            queue = DeviceQueue(folder)
+            here = [one for one in queue.jobs() if one in waiting]
+            if wanted.id in here:
+                queue.move(wanted.id, max(to, 1), here)
+                return min(max(to, 1), len(here))
+        raise AcademyError(ErrorCode.JOB_NOT_QUEUED, job=wanted.id, state=wanted.state)
+
     # looking
 
     def resolve(self, job: str) -> str:

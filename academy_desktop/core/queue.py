@@ -6,6 +6,7 @@ themselves. Refuses to know what is queued.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -29,6 +30,20 @@ class DeviceQueue:
         entry = f"{max(orders, default=0) + 1:0{_ORDER_DIGITS}d}-{job}"
         (self.folder / entry).touch()
         return entry
+
+    def move(self, job: str, to: int, waiting: Sequence[str]) -> None:
+        """Give a job the place `to`, from 1, among those that wait; a place beyond the last is the last.
+
+        Whoever comes behind that place gets a new number, one after the other: at every moment each job
+        stands in the queue once.
+        """
+        order = [one for one in self.jobs() if one in set(waiting) and one != job]
+        to = min(to, len(order) + 1)
+        order.insert(to - 1, job)
+        names = {name[_ORDER_DIGITS + 1 :]: name for name in self._names()}
+        number = max(int(name[:_ORDER_DIGITS]) for name in names.values())
+        for place, one in enumerate(order[to - 1 :], number + 1):
+            (self.folder / names[one]).rename(self.folder / f"{place:0{_ORDER_DIGITS}d}-{one}")
 
     def leave(self, job: str) -> None:
         """Remove a job that has no host to do it."""

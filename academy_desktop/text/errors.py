@@ -214,6 +214,11 @@ JOBS: Final = {
         N_("[Job {job}|The job] cannot do this now[: it is {state}]."),
         N_("Look at its state with “academy jobs list”."),
     ),
+    ErrorCode.JOB_NOT_QUEUED: ErrorText(
+        N_("This job does not wait"),
+        N_("[Job {job}|The job] has no place in the queue[: it is {state}]."),
+        N_("Only queued jobs can change places; “academy jobs list” shows them."),
+    ),
     ErrorCode.JOB_RUNNING: ErrorText(
         N_("This job is still running"),
         N_("[Job {job}|The job] has to end first[: it is {state}]."),

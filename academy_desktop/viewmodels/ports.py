@@ -44,6 +44,10 @@ class JobSource(Protocol):
         """Ask a job to save and give its memory back."""
         ...
 
+    def move(self, job: str, to: int) -> object:
+        """Give a queued job the place `to`, from 1, among those that wait."""
+        ...
+
     def kill(self, job: str) -> object:
         """End a job at once."""
         ...

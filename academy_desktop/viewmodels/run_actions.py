@@ -16,6 +16,7 @@ from academy_desktop.text.marking import N_
 class RunAction(StrEnum):
     """One thing to do."""
 
+    START_NEXT = "start_next"
     SAVE = "save"
     PAUSE = "pause"
     UNPAUSE = "unpause"
@@ -35,6 +36,9 @@ class ActionWords:
 
 
 WORDS: Mapping[RunAction, ActionWords] = {
+    RunAction.START_NEXT: ActionWords(
+        N_("Start this one next"), N_("It goes before all others that wait for the device.")
+    ),
     RunAction.SAVE: ActionWords(
         N_("Save a checkpoint now"), N_("The run goes on; it could be resumed from this moment.")
     ),
@@ -63,6 +67,8 @@ def actions_in(state: JobState, *, trains: bool) -> tuple[RunAction, ...]:
             now: tuple[RunAction, ...] = (RunAction.SAVE, RunAction.PAUSE, RunAction.SUSPEND)
         case JobState.PAUSED if trains:
             now = (RunAction.UNPAUSE, RunAction.SUSPEND)
+        case JobState.QUEUED:
+            now = (RunAction.START_NEXT,)
         case _:
             now = ()
     return (*now, *always, RunAction.KILL)

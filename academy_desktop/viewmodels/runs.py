@@ -110,6 +110,8 @@ class Runs(QObject):
     def act(self, action: RunAction) -> None:
         """Do one of the detail's actions that need no word from the user and no desktop."""
         match action:
+            case RunAction.START_NEXT:
+                self._command(partial(self._jobs.move, to=1))
             case RunAction.SAVE:
                 self._command(self._jobs.save)
             case RunAction.PAUSE:

@@ -16,9 +16,9 @@ def test_codes_are_words_of_the_protocol() -> None:
 
 #: Old events and scripts carry these: none may be renamed.
 PUBLISHED = (
-    "data_dir_newer disk_full job_unknown job_not_resumable job_not_running job_running host_failed "
-    "protocol_newer task_failed nonfinite_loss out_of_memory checkpoint_damaged engine_unavailable crashed "
-    "recipe_invalid recipe_unreadable file_not_found dataset_damaged"
+    "data_dir_newer disk_full job_unknown job_not_resumable job_not_running job_not_queued job_running "
+    "host_failed protocol_newer task_failed nonfinite_loss out_of_memory checkpoint_damaged "
+    "engine_unavailable crashed recipe_invalid recipe_unreadable file_not_found dataset_damaged"
 )
 
 

@@ -58,6 +58,20 @@ def test_stop_saves_and_ends(academy: Academy, data: Path) -> None:
     assert (again.code, again.json["error"]["code"]) == (1, "job_not_running")
 
 
+def test_a_queued_job_is_moved_and_one_that_does_not_wait_is_not(academy: Academy, data: Path) -> None:
+    jobs = fake_jobs(data, steps=100_000)
+    first, second, third = (jobs.queue(train_recipe()) for _ in range(3))
+    until(lambda: jobs.get(first).step > 0, "a step")
+    moved = academy("jobs", "move", third, "--to", "1", "--json")
+    assert (moved.code, moved.json["state"], moved.json["place"]) == (0, "queued", 1)
+    refused = academy("jobs", "move", first, "--to", "1", "--json")
+    assert (refused.code, refused.json["error"]["code"]) == (1, "job_not_queued")
+    assert academy("jobs", "move", third, "--to", "0", "--json").code == 2
+    for job in (second, third, first):
+        jobs.kill(job)
+        jobs.wait(job)
+
+
 def test_suspend_says_so(academy: Academy, data: Path) -> None:
     jobs = fake_jobs(data, steps=5000)
     job = jobs.queue(train_recipe())

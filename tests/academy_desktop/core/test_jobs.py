@@ -607,6 +607,23 @@ def test_a_deleted_job_leaves_the_queue(tmp_path: Path) -> None:
     assert queue.jobs() == ()
 
 
+def test_a_queued_job_goes_before_the_others_and_is_run_before_them(tmp_path: Path) -> None:
+    jobs = fake_jobs(tmp_path)
+    patient = fake_jobs(tmp_path, steps=100_000)
+    first = patient.queue(train_recipe())
+    until(lambda: jobs.get(first).state is JobState.RUNNING, "the first")
+    second, third = jobs.queue(train_recipe()), jobs.queue(train_recipe())
+    until(lambda: all(jobs.get(one).state is JobState.QUEUED for one in (second, third)), "the others")
+    assert jobs.move(third, 1) == 1
+    jobs.stop(first)
+    done = [jobs.wait(one) for one in (second, third)]
+    assert [one.state for one in done] == [JobState.SUCCEEDED, JobState.SUCCEEDED]
+    assert (done[1].started_at or 0.0) < (done[0].started_at or 0.0)
+    with pytest.raises(AcademyError) as caught:
+        jobs.move(third, 1)
+    assert refusal(ErrorCode.JOB_NOT_QUEUED, caught) == {"job": third, "state": "succeeded"}
+
+
 def test_a_new_label_is_seen_at_once_and_changes_nothing_else(shared: Path) -> None:
     jobs, done = finished(shared)
     jobs.relabel(done.id, name="after", tags=("a", "b"))

@@ -31,6 +31,27 @@ def test_a_job_stands_in_the_queue_once_at_its_end(queue: DeviceQueue) -> None:
     assert queue.jobs() == ("b", "a")
 
 
+@pytest.mark.parametrize(
+    ("job", "to", "order"),
+    [
+        ("d", 1, "dabc"),
+        ("a", 4, "bcda"),
+        ("a", 9, "bcda"),
+        ("c", 2, "acbd"),
+        ("b", 2, "abcd"),
+    ],
+)
+def test_a_job_changes_its_place_among_those_that_wait(
+    queue: DeviceQueue, job: str, to: int, order: str
+) -> None:
+    for name in ("running", "a", "b", "c", "d"):
+        queue.enter(name)
+    queue.move(job, to, ["a", "b", "c", "d"])
+    assert queue.jobs() == ("running", *order)
+    queue.enter("last")
+    assert queue.jobs()[-1] == "last"
+
+
 def test_leaving_makes_no_gap_for_others(queue: DeviceQueue) -> None:
     for job in ("a", "a-a", "b"):
         queue.enter(job)

@@ -158,6 +158,10 @@ class JobsDouble:
         """Note a suspension."""
         self._note("suspend", job_id)
 
+    def move(self, job_id: str, to: int) -> None:
+        """Note another place in the queue."""
+        self._note(f"move to {to}", job_id)
+
     def kill(self, job_id: str) -> None:
         """Note an end at once."""
         self._note("kill", job_id)

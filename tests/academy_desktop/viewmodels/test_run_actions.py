@@ -30,5 +30,9 @@ def test_an_export_has_no_checkpoints_and_does_not_wait() -> None:
     assert set(actions_in(JobState.RUNNING, trains=False)) == ALIVE
 
 
+def test_what_waits_can_go_first() -> None:
+    assert set(actions_in(JobState.QUEUED, trains=True)) - ALIVE == {RunAction.START_NEXT}
+
+
 def test_every_action_has_its_words() -> None:
     assert set(WORDS) == set(RunAction)
