@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from trainers.host_awake import awake
 from trainers.host_log import SegmentedLog
 from trainers.host_process import Outcome, TrainerProcess
 from trainers.host_queue import Turn
@@ -136,7 +137,8 @@ class Host:
         silent = threading.Event()
         pump = threading.Thread(target=_pump, args=(trainer.output, log, silent), name="log", daemon=True)
         pump.start()
-        outcome = self._watch(trainer, order, silent)
+        with awake():
+            outcome = self._watch(trainer, order, silent)
         pump.join(_LAST_OUTPUT_S)
         log.close()
         self._records.exit(
