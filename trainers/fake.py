@@ -9,8 +9,8 @@ same losses, across any number of resumes. Refuses to compute anything. Environm
     ACADEMY_FAKE_STEP_S       seconds per update (0.05)
     ACADEMY_FAKE_LOADING_S    seconds before the first update (0)
     ACADEMY_FAKE_SAVE_EVERY   updates between checkpoints (10)
-    ACADEMY_FAKE_FAIL         NAME@STEP: crash, oom, nonfinite, disk_full, exit, abort, hang, halt,
-                              grandchild
+    ACADEMY_FAKE_FAIL         NAME@STEP: crash, oom, nonfinite, disk_full, exit, abort, hang, spin,
+                              halt, grandchild
 """
 
 from __future__ import annotations
@@ -195,6 +195,10 @@ def _fail(name: str, step: int, session: Session) -> None:
         case "hang":
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             time.sleep(600)
+        case "spin":
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            while True:
+                pass
         case "halt":
             os.kill(os.getpid(), signal.SIGSTOP)
         case "grandchild":

@@ -29,8 +29,8 @@ _TIMES_USUAL = 10
 #: So many units of work make a pace.
 _PACE_OF = 3
 #: Where no pace is known, work that can be seen (processor time, reading, writing) earns so many times the
-#: patience: a large model may take minutes to load.
-_PATIENCE_AT_WORK = 10
+#: patience: the first step of a large model on a small processor may take most of an hour.
+_PATIENCE_AT_WORK = 60
 #: Share of a processor, or of a megabyte per second, below which nothing seems to happen.
 _IDLE = 0.01
 #: What the heartbeat says while the user wants it to wait.
@@ -79,7 +79,8 @@ class Watch:
         if last is None or sign.phase != last.phase or sign.phase == PAUSED:
             self._move(now)
         elif sign.progress != last.progress:
-            self._pace[sign.phase].append(now - self._since)
+            units = max(sign.progress - last.progress, 1)
+            self._pace[sign.phase].extend([(now - self._since) / units] * min(units, _PACE_OF))
             self._move(now)
         self._note_work(now, sign)
         if now - self._running_since >= STOPPED_S:

@@ -81,6 +81,14 @@ def test_one_slow_step_among_quick_ones_does_not_change_the_usual() -> None:
     assert first(story.live(120)) == 61
 
 
+def test_many_units_between_two_looks_make_a_pace() -> None:
+    story = Story()
+    story.live(1)
+    story.progress += 50
+    story.live(1)
+    assert first(story.live(120)) == 61
+
+
 def test_another_phase_has_a_pace_of_its_own() -> None:
     story = Story()
     story.move(20, 2)
@@ -89,7 +97,7 @@ def test_another_phase_has_a_pace_of_its_own() -> None:
 
 
 def test_where_no_pace_is_known_work_earns_patience_and_idleness_does_not() -> None:
-    assert first(Story().live(700, phase="loading", busy=0.5)) == 602
+    assert first(Story().live(3700, phase="loading", busy=0.5)) == 3602
     assert first(Story().live(700, phase="loading", busy=0.001)) == 62
 
 
