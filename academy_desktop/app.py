@@ -14,7 +14,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,7 @@ from academy_desktop.core.logs import LogTail
 from academy_desktop.core.paths import DataDir
 from academy_desktop.core.runtimes import Runtimes
 from academy_desktop.core.tasks import Tasks
+from academy_desktop.display import has_display, refuse, why_none
 from academy_desktop.doorbell import Doorbell
 from academy_desktop.rooms import Hall, Rooms
 from academy_desktop.text.language import Words
@@ -215,11 +216,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise AcademyError(ErrorCode.NO_DISPLAY)
         data = _data_dir(options).open()
     except AcademyError as error:
-        return _refuse(words.messages.describe(error.code, error.facts))
+        return refuse(words.messages.describe(error.code, error.facts))
     app = _application(words)
     doorbell = Doorbell(data.root)
     if not doorbell.claim():
-        return 0 if doorbell.ring() else _refuse(_already_open(words, data))
+        return 0 if doorbell.ring() else refuse(_already_open(words, data))
     try:
         with asyncio.Runner(loop_factory=lambda: qasync.QEventLoop(app)) as runner:
             restore_ctrl_c()
@@ -229,12 +230,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     finally:
         doorbell.release()
     return 0
-
-
-def has_display(environment: Mapping[str, str], platform: str) -> bool:
-    """Whether a window can be shown; without one Qt would end the process."""
-    names = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
-    return not platform.startswith("linux") or any(environment.get(name) for name in names)
 
 
 async def _session(
@@ -283,12 +278,14 @@ async def _collect_garbage() -> None:
 
 
 async def _smoke(desk: Desk) -> None:
-    """Paint every page once, then close the window."""
-    for page in desk.window.page_ids:
-        desk.window.show_page(page)
-        desk.window.grab()
-        await asyncio.sleep(0)
-    desk.leave()
+    """Paint every page once, then close the window; also when a page cannot be painted, which is told."""
+    try:
+        for page in desk.window.page_ids:
+            desk.window.show_page(page)
+            desk.window.grab()
+            await asyncio.sleep(0)
+    finally:
+        desk.leave()
 
 
 def _application(words: Words) -> QApplication:
@@ -314,8 +311,9 @@ def _sentence_for_what_kills(words: Words) -> Iterator[None]:
         if kind is not QtMsgType.QtFatalMsg:
             said.append(text)
             return
-        detail = (said or text.splitlines())[0].strip().rstrip(".")
-        _refuse(words.messages.describe(ErrorCode.NO_DISPLAY, {"detail": detail}))
+        plugins = Path(QLibraryInfo.path(QLibraryInfo.LibraryPath.PluginsPath)) / "platforms"
+        why = why_none(os.environ, plugins, (said or text.splitlines())[0].strip().rstrip("."))
+        refuse(words.messages.describe(why.code, why.facts))
         sys.stderr.flush()
         os._exit(1)
 
@@ -338,11 +336,6 @@ def _ctrl_c_ends_at_once() -> Callable[[], object]:
         return lambda: None
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     return lambda: signal.signal(signal.SIGINT, handler)
-
-
-def _refuse(said: Description) -> int:
-    sys.stderr.write(f"{said.title}. {said.sentence} {said.next_step}\n")
-    return 1
 
 
 def _already_open(words: Words, data: DataDir) -> Description:

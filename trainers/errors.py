@@ -23,6 +23,7 @@ class ErrorCode(StrEnum):
     PACKAGE_MISSING = "package_missing"
     LLAMA_CPP_MISSING = "llama_cpp_missing"
     NO_DISPLAY = "no_display"
+    SYSTEM_LIBRARY_MISSING = "system_library_missing"
     # files and datasets
     FILE_NOT_FOUND = "file_not_found"
     FILE_UNREADABLE = "file_unreadable"
@@ -67,6 +68,8 @@ class ErrorCode(StrEnum):
     ADAPTER_UNSUPPORTED = "adapter_unsupported"
     ADAPTER_DAMAGED = "adapter_damaged"
     QUANT_UNSUPPORTED = "quant_unsupported"
+    TEMPLATE_UNKNOWN = "template_unknown"
+    BASE_CHANGED = "base_changed"
     EXPORT_UNKNOWN = "export_unknown"
     EXPORT_DAMAGED = "export_damaged"
     OUTPUT_EXISTS = "output_exists"

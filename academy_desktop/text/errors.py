@@ -68,6 +68,14 @@ MACHINE: Final = {
         N_("The window needs a graphical desktop, and this session has none[: {detail}]."),
         N_("Use the “academy” command instead: it does all that the window does."),
     ),
+    ErrorCode.SYSTEM_LIBRARY_MISSING: ErrorText(
+        N_("A system library is missing"),
+        N_("The window needs [{library}|a system library], which is not on this computer or damaged."),
+        N_(
+            "On Debian or Ubuntu run “sudo apt install libqt6gui6 libqt6network6 libgl1 libxcb-cursor0”; "
+            "then open the window again. The “academy” command works without them."
+        ),
+    ),
 }
 
 FILES: Final = {
@@ -313,6 +321,19 @@ EXPORTS: Final = {
             "[: it cannot hold the values of {tensor}][: {detail}]."
         ),
         N_("[Choose one of these: {known}|Choose f16 or q8_0]."),
+    ),
+    ErrorCode.TEMPLATE_UNKNOWN: ErrorText(
+        N_("There is no Modelfile for this chat template"),
+        N_(
+            "The model’s chat template is none of those that can be written for Ollama[: {known}]. "
+            "The template inside the GGUF file works all the same."
+        ),
+        N_("Load the GGUF file with llama.cpp or LM Studio, which read its own template."),
+    ),
+    ErrorCode.BASE_CHANGED: ErrorText(
+        N_("The base model has changed"),
+        N_("The files[ at {path}] are not those that the run was trained on; its adapter belongs to those."),
+        N_("Put the model back that was there, or train on the new one."),
     ),
     ErrorCode.EXPORT_UNKNOWN: ErrorText(
         N_("There is no such export"),

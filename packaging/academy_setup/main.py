@@ -61,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
     if command == "repair":
         voice.say("Everything is in place.")
         return 0
-    module = "academy_desktop.app" if command == "run" else "academy_desktop"
+    module = "academy_desktop.start" if command == "run" else "academy_desktop"
     return start([str(checkout.python), "-P", "-m", module, *rest])
 
 

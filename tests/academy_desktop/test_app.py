@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -12,7 +11,6 @@ from pathlib import Path
 import pytest
 from PySide6.QtWidgets import QApplication
 
-from academy_desktop import app
 from academy_desktop.core.history import EventTail
 from academy_desktop.core.paths import DataDir
 from academy_desktop.core.states import JobState
@@ -23,6 +21,7 @@ from tests.academy_desktop.viewmodels.making import QT_SAYS, in_loop, seen
 from tests.academy_desktop.views.making import jobs_of, make_desk, show
 from tests.chaos.driving import fake_jobs, is_running, train_recipe, trainer_pid, until
 from tests.pictures import fill
+from tests.windows import start_window, window, window_environment
 from trainers.events import AnyEvent, Step
 from trainers.locks import is_held
 
@@ -38,30 +37,18 @@ print(json.dumps(sorted(sys.modules)))
 sys.exit(code)
 """
 
+#: Paints every page, of which one cannot be painted.
+BREAK = """
+import sys
+from unittest.mock import patch
+from academy_desktop.app import Desk, main
+
+with patch.object(Desk, "_make_runs", side_effect=RuntimeError("a broken page")):
+    sys.exit(main(["--smoke", "--data-dir", sys.argv[1]]))
+"""
+
 #: What only the trainer may pay for.
 HEAVY = {"torch", "transformers", "datasets", "pandas", "trl", "peft"}
-
-
-def environment(**changes: str | None) -> dict[str, str]:
-    """This process's environment, offscreen, with changes; None takes a variable away."""
-    known: dict[str, str | None] = {**os.environ, "QT_QPA_PLATFORM": "offscreen", **changes}
-    return {name: value for name, value in known.items() if value is not None}
-
-
-def start_window(*arguments: str, **changes: str | None) -> subprocess.Popen[str]:
-    """The window in a process of its own."""
-    command = [sys.executable, "-m", "academy_desktop.app", *arguments]
-    return subprocess.Popen(
-        command, env=environment(**changes), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-
-
-def window(*arguments: str, **changes: str | None) -> tuple[int, str]:
-    """Exit code and words of a window that ends by itself."""
-    with start_window(*arguments, **changes) as process:
-        _, said = process.communicate(timeout=60)
-    lines = [line for line in said.splitlines() if not line.startswith(QT_SAYS)]
-    return process.returncode, "\n".join(lines)
 
 
 @pytest.fixture
@@ -87,7 +74,7 @@ def test_the_data_directory_may_be_named_by_the_environment(tmp_path: Path) -> N
 def test_with_jobs_every_page_is_painted_and_nothing_heavy_imported(filled: DataDir) -> None:
     painted = subprocess.run(
         [sys.executable, "-c", PAINT, str(filled.root)],
-        env=environment(),
+        env=window_environment(),
         capture_output=True,
         text=True,
         timeout=60,
@@ -99,31 +86,23 @@ def test_with_jobs_every_page_is_painted_and_nothing_heavy_imported(filled: Data
     assert {"pyqtgraph", "academy_desktop.views.runs", "academy_desktop.views.home"} <= modules
 
 
+def test_a_page_that_cannot_be_painted_is_told_and_the_window_closes(tmp_path: Path) -> None:
+    broken = subprocess.run(
+        [sys.executable, "-c", BREAK, str(tmp_path)],
+        env=window_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "RuntimeError: a broken page" in broken.stderr
+
+
 def test_pyqtgraph_and_the_pages_are_imported_when_first_shown() -> None:
     look = "import sys, academy_desktop.app; print([n for n in sys.modules if n in %r])"
     heavy = {"pyqtgraph", "numpy", "asyncssh", "academy_desktop.views.runs", *HEAVY}
     command = [sys.executable, "-c", look % heavy]
     assert subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout == "[]\n"
-
-
-def test_without_a_display_there_is_a_sentence_and_a_next_step(tmp_path: Path) -> None:
-    code, said = window("--data-dir", str(tmp_path), QT_QPA_PLATFORM=None, DISPLAY=None, WAYLAND_DISPLAY=None)
-    assert code == 1
-    assert said.startswith("There is no display.")
-    assert "Use the “academy” command instead" in said
-    assert "\n" not in said
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="X11 and its variables")
-def test_a_display_that_cannot_be_reached_is_a_sentence_too(tmp_path: Path) -> None:
-    code, said = window(
-        "--data-dir", str(tmp_path), QT_QPA_PLATFORM="xcb", DISPLAY=":4711", WAYLAND_DISPLAY=None
-    )
-    assert code == 1
-    assert said.startswith("There is no display.")
-    assert "this session has none: " in said
-    assert "Traceback" not in said
-    assert "\n" not in said
 
 
 def test_a_data_directory_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
@@ -252,19 +231,3 @@ def test_the_doctor_is_asked_in_a_thread_and_home_says_what_it_found(
     in_loop(qapp, look())
     assert desk.home.device_title == "Ready to train on the processor"
     desk.leave()
-
-
-@pytest.mark.parametrize(
-    ("variables", "platform", "shown"),
-    [
-        ({"DISPLAY": ":0"}, "linux", True),
-        ({"WAYLAND_DISPLAY": "wayland-0"}, "linux", True),
-        ({"QT_QPA_PLATFORM": "offscreen"}, "linux", True),
-        ({"DISPLAY": ""}, "linux", False),
-        ({}, "linux", False),
-        ({}, "win32", True),
-        ({}, "darwin", True),
-    ],
-)
-def test_where_a_window_can_be_shown(variables: dict[str, str], platform: str, shown: bool) -> None:
-    assert app.has_display(variables, platform) == shown

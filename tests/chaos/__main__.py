@@ -3,54 +3,81 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import secrets
+import statistics
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from tests.chaos.kills import run_trials
+from tests.chaos.adopt import adopt
+from tests.chaos.checkpoints import damaged
+from tests.chaos.index import killed_writer
+from tests.chaos.instance import double_start, stale_lock
+from tests.chaos.kills import trainer_kill, watcher_kill
+from tests.chaos.stalls import halted_and_continued, hung, slow
+from tests.chaos.trials import Row, run_trials
+from tests.sources import sources_sha256
 
-NAMES = ("trainer-kill", "watcher-kill")
-TRIALS, SHORT_TRIALS = 100, 20
-_CHECKOUT = Path(__file__).resolve().parents[2]
+#: All that there is; a name before a dot stands for all that begin with it.
+ROWS = {
+    "trainer-kill": Row(trainer_kill, trials=100, short=10),
+    "watcher-kill": Row(watcher_kill, trials=100, short=10),
+    "checkpoint": Row(damaged, trials=500, short=4),
+    "store": Row(killed_writer, trials=1000, short=3),
+    "hang.stuck": Row(hung, trials=100, short=3),
+    "hang.continued": Row(halted_and_continued, trials=10, short=1),
+    "hang.slow": Row(slow, trials=1000, short=50),
+    "adopt": Row(adopt, trials=20, short=3),
+    "instance.double-start": Row(double_start, trials=200, short=4),
+    "instance.stale-lock": Row(stale_lock, trials=100, short=2),
+}
 
 
 def main(arguments: list[str]) -> int:
+    """Run what is named; returns the exit code: 0 where nothing failed, 2 for a name that there is not."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("name", choices=NAMES)
-    parser.add_argument("--trials", type=int)
-    parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--short", action="store_true", help=f"{SHORT_TRIALS} trials instead of {TRIALS}")
+    parser.add_argument("name", nargs="?", default="", help="one of: " + ", ".join(ROWS))
+    parser.add_argument("--trials", type=int, help="instead of the row's own number")
+    parser.add_argument("--seed", type=int, help="draws the same faults again")
+    parser.add_argument("--short", action="store_true", help="few trials, and no time is judged")
     options = parser.parse_args(arguments)
-    trials = options.trials or (SHORT_TRIALS if options.short else TRIALS)
+    names = [one for one in ROWS if options.name and f"{one}.".startswith(f"{options.name}.")]
+    if not names:
+        sys.stderr.write("faults: " + ", ".join(ROWS) + "\n")
+        return 2
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
+    failed = [
+        failure for name in names for failure in inflict(name, options.trials, seed, short=options.short)
+    ]
+    return 1 if failed else 0
+
+
+def inflict(name: str, trials: int | None, seed: int, *, short: bool) -> list[str]:
+    """Run the trials of one row and print its line; returns what failed."""
+    row = ROWS[name]
+    count = trials or (row.short if short else row.trials)
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="academy-chaos-") as folder:
-        failures = run_trials(options.name, trials, seed, Path(folder))
-    for failure in failures:
+        came = run_trials(name, row, count, seed, Path(folder), patient=short)
+    for failure in came.failures:
         sys.stderr.write(failure + "\n")
     figure = {
-        "name": options.name,
-        "trials": trials,
-        "failures": len(failures),
+        "name": name,
+        "trials": count,
+        "failures": len(came.failures),
         "seed": seed,
         "seconds": round(time.monotonic() - begun, 1),
+        "measured": {
+            what: {"median": round(statistics.median(values), 3), "most": round(max(values), 3)}
+            for what, values in came.measured.items()
+        },
         "sources_sha256": sources_sha256(),
     }
     sys.stdout.write(json.dumps(figure) + "\n")
-    return 1 if failures else 0
-
-
-def sources_sha256() -> str:
-    """Which code the figure is about: over names and contents of both packages."""
-    digest = hashlib.sha256()
-    for package in ("academy_desktop", "trainers"):
-        for path in sorted((_CHECKOUT / package).rglob("*.py")):
-            digest.update(path.relative_to(_CHECKOUT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
+    sys.stdout.flush()
+    return came.failures
 
 
 if __name__ == "__main__":

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from academy_desktop.core.states import JobState
 from tests.chaos.driving import fake_jobs, train_recipe, trainer_pid, until
+from tests.chaos.trials import Case, TooLateError, Trial
 from trainers.layout import RunDir
 
 STEPS = 40
@@ -20,11 +19,16 @@ STEP_S = 0.003
 #: Events of an undisturbed run: steps, an evaluation and a checkpoint for every five, phases, start and end.
 EVENTS = STEPS + 2 * (STEPS // 5) + 4
 
-Trial = Callable[[random.Random, Path], str | None]
+
+def trainer_kill(root: Path) -> Trial:
+    """Trials that kill the trainer."""
+    losses = reference_losses(root)
+    return lambda case: kill_trainer(case, losses)
 
 
-class TooLateError(Exception):
-    """The run was over before the kill: the trial says nothing and is drawn again."""
+def watcher_kill(_root: Path) -> Trial:
+    """Trials that kill what queued the run and watches it."""
+    return kill_watcher
 
 
 def reference_losses(root: Path) -> list[float]:
@@ -35,14 +39,14 @@ def reference_losses(root: Path) -> list[float]:
     return [step.loss for step in jobs.history(job).steps]
 
 
-def kill_trainer(rng: random.Random, root: Path, losses: list[float]) -> str | None:
+def kill_trainer(case: Case, losses: list[float]) -> str | None:
     """SIGKILL the trainer at a random moment; resume; compare with an undisturbed run."""
-    jobs = fake_jobs(root, steps=STEPS, step_s=STEP_S)
+    jobs = fake_jobs(case.root, steps=STEPS, step_s=STEP_S)
     job = jobs.queue(train_recipe())
     run = RunDir(Path(jobs.get(job).run_dir))
     pid = trainer_pid(run)
-    _wait_for_lines(run, rng.randrange(EVENTS))
-    time.sleep(rng.uniform(0, 2 * STEP_S))
+    _wait_for_lines(run, case.random.randrange(EVENTS))
+    time.sleep(case.random.uniform(0, 2 * STEP_S))
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
@@ -61,14 +65,14 @@ def kill_trainer(rng: random.Random, root: Path, losses: list[float]) -> str | N
         return f"steps: {[step.step for step in steps]}"
     if [step.loss for step in steps] != losses:
         return "the losses differ from those of an undisturbed run"
-    return _events_told_wrong(root, job)
+    return _events_told_wrong(case.root, job)
 
 
-def kill_watcher(rng: random.Random, root: Path) -> str | None:
+def kill_watcher(case: Case) -> str | None:
     """SIGKILL the process group that queued and follows a run; the run goes on, the next sees it all."""
-    jobs = fake_jobs(root, steps=STEPS, step_s=STEP_S)
-    told = rng.randrange(EVENTS - 1)
-    command = [sys.executable, "-m", "tests.chaos.watcher", str(root), str(STEPS), str(STEP_S)]
+    jobs = fake_jobs(case.root, steps=STEPS, step_s=STEP_S)
+    told = case.random.randrange(EVENTS - 1)
+    command = [sys.executable, "-m", "tests.chaos.watcher", str(case.root), str(STEPS), str(STEP_S)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as watcher:
         if watcher.stdout is None:
             return "no pipe"
@@ -85,33 +89,7 @@ def kill_watcher(rng: random.Random, root: Path) -> str | None:
         return f"the run did not go on: {ended.state} {ended.reason}, attempt {ended.attempt}"
     if seen + after != list(range(1, len(seen) + len(after) + 1)):
         return f"the second watcher, after event {told}, saw {after}"
-    return _events_told_wrong(root, job)
-
-
-def run_trials(name: str, trials: int, seed: int, root: Path) -> list[str]:
-    """Run trials of one kill; returns a line for each that failed."""
-    rng = random.Random(f"{name} {seed}")
-    trial = _trial(name, root)
-    failures: list[str] = []
-    for number in range(trials):
-        for _ in range(100):
-            try:
-                problem = trial(rng, root)
-            except TooLateError:
-                continue
-            break
-        else:
-            problem = "the run was always over before the kill"
-        if problem is not None:
-            failures.append(f"trial {number}: {problem}")
-    return failures
-
-
-def _trial(name: str, root: Path) -> Trial:
-    if name == "watcher-kill":
-        return kill_watcher
-    losses = reference_losses(root)
-    return lambda rng, data: kill_trainer(rng, data, losses)
+    return _events_told_wrong(case.root, job)
 
 
 def _wait_for_lines(run: RunDir, count: int) -> None:
