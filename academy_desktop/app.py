@@ -141,7 +141,7 @@ class Desk:
             return (home, runs)
         more = {page.id: page for page in self.rooms.pages()}
         before = [more[name] for name in ("demo", "datasets", "models", "train")]
-        return (home, *before, runs, more["export"], more["settings"])
+        return (home, *before, runs, more["export"], more["venom"], more["settings"])
 
     def _hall(self) -> Hall:
         """What the rooms share with this window."""

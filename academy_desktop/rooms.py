@@ -40,6 +40,8 @@ if TYPE_CHECKING:  # the whole core and the heavier pages: brought when a page i
     from academy_desktop.viewmodels.export import Exporting
     from academy_desktop.viewmodels.models import BaseModels
     from academy_desktop.viewmodels.train import Train
+    from academy_desktop.viewmodels.venom import VenomServers
+    from academy_desktop.viewmodels.venom_push import VenomPush
 
 Work = Coroutine[Any, Any, object]
 
@@ -99,6 +101,7 @@ class Rooms:
             Page("models", _(N_("Models")), "models", self._make_models),
             Page("train", _(N_("Train")), "train", self._make_train),
             Page("export", _(N_("Export")), "export", self._make_export),
+            Page("venom", _(N_("Venom")), "venom", self._make_venom),
             Page("settings", _(N_("Settings")), "settings", self._make_settings),
         )
 
@@ -116,6 +119,8 @@ class Rooms:
                 self.tour.start()
             case "export" if job:
                 self.exporting.select(job)
+            case "venom" if job:
+                self.venom_push.show_push(job)
 
     @property
     def workshop(self) -> Workshop:
@@ -205,6 +210,41 @@ class Rooms:
         return made
 
     @cached_property
+    def venom_servers(self) -> VenomServers:
+        """Behind the Venom page: the servers."""
+        from academy_desktop.viewmodels.venom import VenomServers
+
+        shop, hall = self.workshop, self._hall
+        made = VenomServers(
+            shop.venom, hall.words.messages, hall.words.formats, hall.words.gettext, hall.supervisor
+        )
+        made.told.connect(hall.tell)
+        self._begin(made.follow, "venom")
+        return made
+
+    @cached_property
+    def venom_push(self) -> VenomPush:
+        """Behind the Venom page: what is sent there."""
+        from academy_desktop.viewmodels.venom_choice import VenomChoice
+        from academy_desktop.viewmodels.venom_push import VenomPush
+        from academy_desktop.viewmodels.venom_runs import SendableRuns
+
+        shop, hall = self.workshop, self._hall
+        servers, translate = self.venom_servers, hall.words.gettext
+        runs = SendableRuns(hall.hub, hall.words.formats, translate, hall.supervisor)
+        made = VenomPush(
+            shop.venom,
+            servers,
+            VenomChoice(shop.venom, servers, runs, translate, hall.supervisor),
+            hall.words.messages,
+            hall.words.formats,
+            translate,
+            hall.supervisor,
+        )
+        hall.hub.refresh()  # the runs that could be sent are known at once, and not with the next look
+        return made
+
+    @cached_property
     def tour(self) -> Tour:
         """The guided demo; its runs are the window's own, so that they can be watched and exported here."""
         from academy_desktop.viewmodels.demo import OwnDemo, Tour
@@ -262,6 +302,13 @@ class Rooms:
         from academy_desktop.views.export import ExportPage
 
         page = ExportPage(self._hall.look, self.exporting, self._hall.words.gettext)
+        page.wanted.connect(self._hall.go)
+        return page
+
+    def _make_venom(self) -> QWidget:
+        from academy_desktop.views.venom import VenomPage
+
+        page = VenomPage(self._hall.look, self.venom_servers, self.venom_push, self._hall.words.gettext)
         page.wanted.connect(self._hall.go)
         return page
 

@@ -120,20 +120,34 @@ class Connections:
             AcademyError: `connection_name_invalid`, `venom_url_invalid`, `venom_folder_missing`,
                 `connection_exists` when the name means another server; as `all`.
         """
-        if not _NAME.fullmatch(name):
-            raise AcademyError(ErrorCode.CONNECTION_NAME_INVALID, connection=name)
-        address = checked_url(url)
-        folder = models_dir.expanduser().resolve() if models_dir else None
-        if folder is not None and not folder.is_dir():
-            raise AcademyError(ErrorCode.VENOM_FOLDER_MISSING, path=str(folder))
-        place = str(folder) if folder else None
+        wanted = draft(name, url, models_dir)
         with self._changing() as connections:
             known = next((one for one in connections if one.name == name), None)
-            if known is not None and known.url != address:
+            if known is not None and known.url != wanted.url:
                 raise AcademyError(ErrorCode.CONNECTION_EXISTS, connection=name, url=known.url)
-            made = known or Connection(name=name, url=address)
-            made = made.model_copy(update={"models_dir": place or made.models_dir})
+            made = known or wanted
+            made = made.model_copy(update={"models_dir": wanted.models_dir or made.models_dir})
             connections[:] = [*(one for one in connections if one.name != name), made]
+        return made
+
+    def change(self, name: str, wanted: Connection) -> Connection:
+        """Give a server another name, address or folder; what was active on it before stays known.
+
+        Args:
+            name: what it is called now.
+            wanted: as `draft` makes it.
+
+        Raises:
+            AcademyError: `connection_unknown`; `connection_exists` when the new name means another one; as
+                `all`.
+        """
+        with self._changing() as connections:
+            old = _find(connections, name)
+            taken = next((one for one in connections if one.name == wanted.name != name), None)
+            if taken is not None:
+                raise AcademyError(ErrorCode.CONNECTION_EXISTS, connection=taken.name, url=taken.url)
+            made = wanted.model_copy(update={"activations": old.activations})
+            connections[connections.index(old)] = made
         return made
 
     def remove(self, name: str) -> Connection:
@@ -223,6 +237,40 @@ class Connections:
                     ) from error
             detail = error.errors()[0]["msg"]
             raise AcademyError(ErrorCode.FILE_UNREADABLE, path=str(self._path), detail=detail) from error
+
+
+def draft(name: str, url: str, models_dir: Path | None = None) -> Connection:
+    """Return a connection that is not remembered yet.
+
+    Raises:
+        AcademyError: as `checked_name`, `checked_url` and `checked_folder`.
+    """
+    checked = Connection(name=checked_name(name), url=checked_url(url))
+    place = str(checked_folder(models_dir)) if models_dir else None
+    return checked.model_copy(update={"models_dir": place})
+
+
+def checked_name(name: str) -> str:
+    """Return a name that a connection can have.
+
+    Raises:
+        AcademyError: `connection_name_invalid`.
+    """
+    if not _NAME.fullmatch(name):
+        raise AcademyError(ErrorCode.CONNECTION_NAME_INVALID, connection=name)
+    return name
+
+
+def checked_folder(models_dir: Path) -> Path:
+    """Return a models folder in its one spelling.
+
+    Raises:
+        AcademyError: `venom_folder_missing`.
+    """
+    folder = models_dir.expanduser().resolve()
+    if not folder.is_dir():
+        raise AcademyError(ErrorCode.VENOM_FOLDER_MISSING, path=str(folder))
+    return folder
 
 
 def checked_url(url: str) -> str:

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
+from academy_desktop.core.venom.activation import adapter_of
 from academy_desktop.core.venom.answers import AcademyStatus, ActiveModel, Adapter, Features
-from academy_desktop.core.venom.connections import Connection
+from academy_desktop.core.venom.connections import Before, Connection
 from trainers.errors import AcademyError, ErrorCode
 
 if TYPE_CHECKING:
@@ -52,6 +53,18 @@ class Report:
     active_model: str | None = None
     adapters: tuple[Adapter, ...] = ()
     troubles: list[AcademyError] = field(default_factory=list)
+
+    @property
+    def active_adapter(self) -> str | None:
+        """The adapter that the registry names, or else the one that the chat's model was made from."""
+        named = next((one.adapter_id for one in self.adapters if one.is_active), None)
+        return named or adapter_of(self.active_model or "")
+
+    @property
+    def before(self) -> Before | None:
+        """What a rollback brings back; None where no adapter is active, or only the server knows."""
+        known = self.connection.activation_of(self.active_adapter or "")
+        return known.before if known else None
 
 
 def examine(connection: Connection, client: VenomClient, *, ask_for_changes: bool) -> Report:

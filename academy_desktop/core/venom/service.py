@@ -11,7 +11,7 @@ import platform
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -26,8 +26,9 @@ from academy_desktop.core.venom.names import find_family
 from academy_desktop.core.venom.packing import Packing
 from academy_desktop.core.venom.push import LOOK_S, Means, Push
 from academy_desktop.core.venom.report import Report, examine
-from academy_desktop.core.venom.steps import Listener, Order
+from academy_desktop.core.venom.steps import Listener, Order, Sent, Step, StepName
 from trainers.errors import AcademyError, ErrorCode
+from trainers.events import AnyEvent
 from trainers.locks import FileLock
 
 if TYPE_CHECKING:
@@ -88,7 +89,14 @@ class Venom:
         Raises:
             AcademyError: `connection_unknown`, `offline`.
         """
-        connection = self.connections.get(name)
+        return self.look_at(self.connections.get(name))
+
+    def look_at(self, connection: Connection) -> Report:
+        """Look at a server that need not be remembered yet.
+
+        Raises:
+            AcademyError: `offline`.
+        """
         with self._client(connection) as client:
             return examine(connection, client, ask_for_changes=True)
 
@@ -113,6 +121,25 @@ class Venom:
         with self._client(self.connections.get(name)) as client:
             client.greet()
             return client.adapters()
+
+    def plan(self, name: str, order: Order) -> Sent:
+        """Look what a push would do; changes nothing, so it may be asked while somebody sends.
+
+        Raises:
+            AcademyError: `connection_unknown`, `offline`; as `Push.run`.
+        """
+        connection = self.connections.get(name)
+        with self._client(connection) as client:
+            return Push(self._means, connection, client, replace(order, dry_run=True), _Unwatched()).run()
+
+    def models(self, name: str, runtime: str) -> Sequence[str]:
+        """Return the models of a server's runtime to which an adapter could be added.
+
+        Raises:
+            AcademyError: `connection_unknown`, `offline`; what is wrong with the server.
+        """
+        with self._client(self.connections.get(name)) as client:
+            return client.models().of(runtime)
 
     # changing
 
@@ -173,6 +200,25 @@ class Venom:
             yield
         finally:
             lock.release()
+
+
+class _Unwatched:
+    """For what nobody watches."""
+
+    def started(self, step: StepName) -> None:
+        """A step begins."""
+
+    def progress(self, done: int, total: int) -> None:
+        """Bytes of the step."""
+
+    def event(self, event: AnyEvent) -> None:
+        """A job of the step said something."""
+
+    def done(self, step: Step) -> None:
+        """A step is over."""
+
+    def failed(self, step: Step) -> None:
+        """A step failed."""
 
 
 def _active(connection: Connection, seen: Seen) -> str:

@@ -13,6 +13,7 @@ from academy_desktop.core.venom.connections import (
     Before,
     Connections,
     checked_url,
+    draft,
 )
 from tests.academy_desktop.core.venom.making import refusal
 from trainers.errors import ErrorCode
@@ -211,3 +212,35 @@ def test_activations_stack_and_the_same_adapter_has_one(connections: Connections
     for number in range(KEPT_ACTIVATIONS + 5):
         connections.begin_activation("home", activation(f"a{number}"))
     assert len(connections.get("home").activations) == KEPT_ACTIVATIONS
+
+
+def test_a_changed_connection_keeps_what_was_active_before(connections: Connections, tmp_path: Path) -> None:
+    connections.add("home", URL, tmp_path)
+    connections.begin_activation("home", activation("replies-1"))
+    made = connections.change("home", draft("lab", "http://127.0.0.1:9000/"))
+    assert (made.name, made.url, made.models_dir) == ("lab", "http://127.0.0.1:9000", None)
+    assert list(connections.all()) == [made]
+    assert connections.get("lab").activation_of("replies-1") == activation("replies-1")
+
+
+def test_a_connection_is_not_changed_into_another_one(connections: Connections) -> None:
+    connections.add("home", URL)
+    connections.add("lab", "http://127.0.0.1:9000")
+    with refusal(ErrorCode.CONNECTION_EXISTS) as facts:
+        connections.change("home", draft("lab", URL))
+    assert facts == {"connection": "lab", "url": "http://127.0.0.1:9000"}
+    with refusal(ErrorCode.CONNECTION_UNKNOWN):
+        connections.change("hoem", draft("lab", URL))
+    assert [one.url for one in connections.all()] == [URL, "http://127.0.0.1:9000"]
+
+
+def test_a_draft_is_checked_and_not_remembered(connections: Connections, tmp_path: Path) -> None:
+    assert draft("home", f"{URL}/", tmp_path / ".").models_dir == str(tmp_path)
+    for name, url, folder, code in (
+        ("a b", URL, None, ErrorCode.CONNECTION_NAME_INVALID),
+        ("home", "venom", None, ErrorCode.VENOM_URL_INVALID),
+        ("home", URL, tmp_path / "missing", ErrorCode.VENOM_FOLDER_MISSING),
+    ):
+        with refusal(code):
+            draft(name, url, folder)
+    assert list(connections.all()) == []

@@ -5,9 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from academy_desktop.core.venom.connections import Activation, Before, Limits
+from academy_desktop.core.venom.connections import Activation, Before, Limits, draft
 from academy_desktop.core.venom.service import Venom
-from tests.academy_desktop.core.venom.making import NAME, Bench, make_finished_run, refusal, write_adapter
+from academy_desktop.core.venom.steps import Order
+from tests.academy_desktop.core.venom.making import (
+    NAME,
+    Bench,
+    Watcher,
+    make_finished_run,
+    placed,
+    refusal,
+    write_adapter,
+)
 from tests.venom_server.server import VenomServer
 from tests.venom_server.state import COMPONENTS, VenomState
 from trainers.errors import ErrorCode
@@ -272,3 +281,41 @@ def test_a_server_that_was_restarted_still_knows_what_is_active(bench: Bench, se
     assert bench.push(make_finished_run(bench.data)).verified
     assert bench.both() == (sent.adapter_id, sent.chat_model)
     assert bench.venom.rollback(NAME).model == BASE
+
+
+# before anything is done
+
+
+def test_a_server_can_be_looked_at_before_it_is_remembered(bench: Bench) -> None:
+    report = bench.venom.look_at(draft("new", bench.server.url, bench.models_dir))
+    assert (report.reachable, report.can_activate, report.troubles) == (True, True, [])
+    assert [one.name for one in bench.venom.connections.all()] == [NAME]
+
+
+def test_a_plan_changes_nothing_and_waits_for_nobody(bench: Bench) -> None:
+    run = make_finished_run(bench.data)
+    watcher = Watcher()
+    with bench.venom.pushing(NAME, Order(run.job), watcher):
+        sent = bench.venom.plan(NAME, Order(run.job, activate=True))
+    assert (sent.base_model, sent.model_id) == ("smollm2:135m", "smollm2:135m")
+    assert [step.state for step in sent.steps[2:]] == ["planned"] * 6
+    assert placed(bench.models_dir) == {}
+    assert watcher.told == []
+
+
+def test_the_models_of_a_runtime_are_those_that_an_adapter_can_be_added_to(bench: Bench) -> None:
+    bench.push(make_finished_run(bench.data))
+    assert bench.venom.models(NAME, "ollama") == ("gemma3:4b", "llama3.2:1b", "smollm2:135m")
+    assert bench.venom.models(NAME, "vllm") == ()
+
+
+def test_a_report_says_what_a_rollback_would_bring_back(bench: Bench) -> None:
+    first = bench.venom.report(NAME)
+    assert (first.active_adapter, first.before) == (None, None)
+    sent = bench.push(make_finished_run(bench.data))
+    report = bench.venom.report(NAME)
+    assert report.active_adapter == sent.adapter_id
+    assert report.before == Before(runtime="ollama", model=BASE)
+    activate_there(bench, write_foreign_adapter(bench, "theirs"))
+    report = bench.venom.report(NAME)
+    assert (report.active_adapter, report.before) == ("theirs", None)

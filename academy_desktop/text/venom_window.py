@@ -1,0 +1,54 @@
+"""What to do next about a trouble with Venom, where the window has another way than the command line.
+
+Owns the English originals, marked for translation; titles and sentences stay those of `errors`. Refuses to
+know where they are shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Final
+
+from academy_desktop.text.marking import N_
+from academy_desktop.text.messages import Description, Messages
+from academy_desktop.text.templates import fill
+from trainers.errors import ErrorCode, Fact
+
+#: Error code → next step.
+NEXT_STEPS: Final[dict[str, str]] = {
+    ErrorCode.OFFLINE: N_("Start Academy Desktop without ACADEMY_OFFLINE and try again."),
+    ErrorCode.CONNECTION_UNKNOWN: N_("It may have been removed elsewhere. Look at the list again."),
+    ErrorCode.CONNECTION_EXISTS: N_("Choose another name."),
+    ErrorCode.VENOM_WITHOUT_FOLDER: N_(
+        "Edit the connection and choose the folder that Venom calls ACADEMY_MODELS_DIR, often data/models "
+        "beside Venom. Without it you can look at the server, but send nothing."
+    ),
+    ErrorCode.VENOM_BASE_UNKNOWN: N_("Say which of the server’s models it is."),
+    ErrorCode.VENOM_BASE_MISMATCH: N_("Choose the model that the adapter was trained on."),
+    ErrorCode.VENOM_MODEL_MISSING: N_(
+        "Get it there[ with “ollama pull {pull}”], or choose another model of the server."
+    ),
+    ErrorCode.VENOM_RUNTIME_UNSUITABLE: N_("Let Venom use Ollama, and try again."),
+    ErrorCode.VENOM_METADATA_REFUSED: N_("Send the adapter again: the file is written anew."),
+    ErrorCode.VENOM_NOT_SIGNED: N_("Send the adapter again: it is signed on the way."),
+    ErrorCode.VENOM_DEPLOY_FAILED: N_("Look into Venom’s log for the cause, then try again."),
+    ErrorCode.VENOM_NOT_VERIFIED: N_("Look at the active model in Venom, then try again."),
+    ErrorCode.VENOM_ROLLBACK_FAILED: N_("Roll back again, or choose the model in Venom itself."),
+}
+
+
+class VenomWindowWords:
+    """Words for troubles with Venom, as the window says them."""
+
+    def __init__(self, gettext: Callable[[str], str], messages: Messages) -> None:
+        self._gettext = gettext
+        self._messages = messages
+
+    def describe(self, code: str, facts: Mapping[str, Fact]) -> Description:
+        """As `Messages.describe`, with a next step that can be taken in the window."""
+        said = self._messages.describe(code, facts)
+        own = NEXT_STEPS.get(code)
+        if own is None:
+            return said
+        return replace(said, next_step=fill(self._gettext(own), self._messages.shown(facts)))

@@ -1,0 +1,331 @@
+"""The Venom page: which servers there are, how the one that is shown stands, and the way back on it.
+
+Owns the list, the selection, and the looks at servers, each of which may take long and none of which holds
+anything up. Refuses to know widgets and requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from threading import Event
+
+from PySide6.QtCore import QObject, Signal
+
+from academy_desktop.core.venom.connections import Connection
+from academy_desktop.core.venom.report import Report
+from academy_desktop.core.venom.service import RolledBack, Venom
+from academy_desktop.text.formats import Formats
+from academy_desktop.text.marking import N_
+from academy_desktop.text.messages import Description, Messages
+from academy_desktop.text.venom_window import VenomWindowWords
+from academy_desktop.viewmodels.background import in_thread
+from academy_desktop.viewmodels.connection_form import ConnectionForm
+from academy_desktop.viewmodels.records import Record, Records
+from academy_desktop.viewmodels.supervisor import Supervisor
+from academy_desktop.viewmodels.venom_standing import Standing, Standings
+from trainers.errors import AcademyError
+
+
+@dataclass(frozen=True)
+class _WayBack:
+    """A rollback in progress: on which server, to what, since when."""
+
+    name: str
+    model: str
+    since: float
+
+
+class VenomServers(QObject):
+    """Signals: `changed()`, `looked(name)` after a server was looked at, `told(Description)`."""
+
+    changed = Signal()
+    looked = Signal(str)
+    told = Signal(object)
+
+    def __init__(
+        self,
+        venom: Venom,
+        messages: Messages,
+        formats: Formats,
+        translate: Callable[[str], str],
+        supervisor: Supervisor,
+        clock: Callable[[], float] = time.monotonic,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.records = Records(self)
+        self._venom = venom
+        self._words = VenomWindowWords(translate, messages)
+        self._standings = Standings(self._words, formats, translate)
+        self._formats = formats
+        self._gettext = translate
+        self._supervisor = supervisor
+        self._clock = clock
+        self._connections: tuple[Connection, ...] | None = None
+        self._reports: dict[str, Report] = {}
+        self._looks: dict[str, int] = {}
+        self._looking: dict[str, int] = {}
+        self._shown = ""
+        self._news: tuple[str, str] = ("", "")
+        self._way_back: _WayBack | None = None
+        self._due = asyncio.Event()
+        self._due.set()
+
+    # what is shown
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the connections were read yet."""
+        return self._connections is not None
+
+    @property
+    def all(self) -> tuple[Connection, ...]:
+        """The connections, by name."""
+        return self._connections or ()
+
+    @property
+    def shown(self) -> Connection | None:
+        """The connection that is shown."""
+        return next((one for one in self.all if one.name == self._shown), None)
+
+    @property
+    def standing(self) -> Standing | None:
+        """How its server stands; None while nobody knows."""
+        report = self._reports.get(self._shown)
+        return self._standings.of(report) if report else None
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether its server is being looked at now."""
+        return bool(self._looking.get(self._shown))
+
+    @property
+    def news(self) -> str:
+        """What just happened on the server that is shown."""
+        name, said = self._news
+        return said if name == self._shown else ""
+
+    # what the user does
+
+    def refresh(self) -> None:
+        """Read the connections and look at the servers at the next chance."""
+        self._due.set()
+
+    async def follow(self) -> None:
+        """Read and look whenever that is due, until cancelled."""
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            await self._read()
+            self._look(self._shown)
+            if len(self.all) > 1:
+                self._supervisor.start(self._look_around(), "venom servers")
+
+    def take(self, found: Sequence[Connection]) -> None:
+        """Take the connections that there are; what was found of one at another address is forgotten."""
+        self._connections = tuple(found)
+        known = {one.name: one for one in found}
+        self._reports = {
+            name: report
+            for name, report in self._reports.items()
+            if name in known and _is_same(report.connection, known[name])
+        }
+        if self._shown not in known:
+            self._shown = next(iter(known), "")
+        self._refresh()
+
+    def select(self, name: str) -> None:
+        """Show this server, and look at it where that was not done in full yet."""
+        if name == self._shown or name not in {one.name for one in self.all}:
+            return
+        self._shown = name
+        self._news = ("", "")
+        report = self._reports.get(name)
+        if report is None or report.can_activate is None:
+            self._look(name)
+        self._refresh()
+
+    def look(self) -> None:
+        """Look again at the server that is shown."""
+        self.look_at(self._shown)
+
+    def look_at(self, name: str) -> None:
+        """Look again at this server: something was done there."""
+        self._look(name)
+
+    def new_form(self) -> ConnectionForm:
+        """A form for one more connection."""
+        return self._form(None)
+
+    def edit_form(self) -> ConnectionForm:
+        """A form for the connection that is shown."""
+        return self._form(self.shown)
+
+    def remove(self) -> None:
+        """Forget the connection that is shown; nothing happens on its server."""
+        if self.shown is not None:
+            self._supervisor.start(self._remove(self._shown), "remove connection")
+
+    # the way back
+
+    @property
+    def is_going_back(self) -> bool:
+        """Whether a rollback is in progress anywhere."""
+        return self._way_back is not None
+
+    @property
+    def can_go_back(self) -> bool:
+        """Whether the server that is shown uses an adapter, as far as a look that is over has found."""
+        standing = self.standing
+        is_settled = not self.is_looking and not self.is_going_back
+        return is_settled and standing is not None and bool(standing.active_adapter)
+
+    @property
+    def way_back(self) -> str:
+        """What the rollback on the server that is shown does now, and for how long."""
+        going = self._way_back
+        if going is None or going.name != self._shown:
+            return ""
+        said = N_("Going back to {model} …") if going.model else N_("Going back …")
+        took = self._clock() - going.since
+        parts = [self._gettext(said).format(model=going.model)]
+        return " ".join([*parts, self._formats.brief(round(took))] if took >= 1 else parts)
+
+    @property
+    def back_question(self) -> str:
+        """What the user is asked before a rollback."""
+        standing = self.standing
+        if standing is not None and standing.back_to:
+            said = N_("Venom’s chat will use {model} again. The adapter {adapter} stays on the server.")
+        else:
+            said = N_(
+                "Venom’s chat will use again what the server remembers from before, or else the base model "
+                "of {adapter}, which stays on the server."
+            )
+        adapter = standing.active_adapter if standing else ""
+        model = standing.back_to if standing else ""
+        return self._gettext(said).format(model=model, adapter=adapter)
+
+    def roll_back(self) -> None:
+        """Bring the server that is shown back to what it used before its active adapter."""
+        standing = self.standing
+        if standing is None or not self.can_go_back:
+            return
+        self._way_back = _WayBack(self._shown, standing.back_to, self._clock())
+        self._news = ("", "")
+        self.changed.emit()
+        self._supervisor.start(self._roll_back(self._shown), "rollback")
+
+    # inside
+
+    def _form(self, connection: Connection | None) -> ConnectionForm:
+        form = ConnectionForm(
+            self._venom,
+            connection,
+            [one.name for one in self.all],
+            self._words,
+            self._standings,
+            self._gettext,
+            self._supervisor,
+            self,
+        )
+        form.saved.connect(self._take_saved)
+        return form
+
+    def _take_saved(self, made: Connection, replaced: str) -> None:
+        others = (one for one in self.all if one.name not in {made.name, replaced})
+        self._shown = made.name
+        self.take(sorted((*others, made), key=lambda one: one.name))
+        self._look(made.name)
+
+    async def _read(self) -> None:
+        try:
+            self.take(await asyncio.to_thread(self._venom.connections.all))
+        except AcademyError as error:
+            self.take(())
+            self._tell(error)
+
+    async def _remove(self, name: str) -> None:
+        try:
+            await asyncio.to_thread(self._venom.connections.remove, name)
+        except AcademyError as error:
+            self._tell(error)
+        self.refresh()
+
+    async def _roll_back(self, name: str) -> None:
+        try:
+            found = await in_thread(lambda: self._venom.rollback(name), Event(), self.changed.emit)
+            self._news = (name, self._said_of(found))
+        except AcademyError as error:
+            self._tell(error)
+        finally:
+            self._way_back = None
+            self.changed.emit()
+        self._look(name)
+
+    def _said_of(self, found: RolledBack) -> str:
+        return self._gettext(N_("Venom’s chat uses {model} again.")).format(model=found.model)
+
+    def _look(self, name: str) -> None:
+        if name:
+            self._looks[name] = self._looks.get(name, 0) + 1
+            self._looking[name] = self._looking.get(name, 0) + 1
+            self._supervisor.start(self._look_at(name, self._looks[name]), "venom server")
+            self._refresh()
+
+    async def _look_at(self, name: str, number: int) -> None:
+        """Look at one server in full; of several looks the one that began last counts."""
+        connection = next((one for one in self.all if one.name == name), None)
+        report: Report | None = None
+        try:
+            report = await asyncio.to_thread(self._venom.report, name)
+        except AcademyError as error:
+            report = Report(connection, troubles=[error]) if connection else None
+        finally:
+            self._looking[name] -= 1
+        if number == self._looks[name] and report is not None and self._is_known(name):
+            self._reports[name] = report
+            self.looked.emit(name)
+        self._refresh()
+
+    async def _look_around(self) -> None:
+        """Look at all servers briefly, for the list; what is known in full of the one that is shown stays."""
+        try:
+            found = await asyncio.to_thread(self._venom.reports)
+        except AcademyError:  # the look at the connections has told it
+            return
+        for report in found:
+            name = report.connection.name
+            if name != self._shown and self._is_known(name):
+                self._reports[name] = report
+        self._refresh()
+
+    def _is_known(self, name: str) -> bool:
+        return any(one.name == name for one in self.all)
+
+    def _refresh(self) -> None:
+        self.records.update([self._record(one) for one in self.all])
+        self.changed.emit()
+
+    def _record(self, one: Connection) -> Record:
+        report = self._reports.get(one.name)
+        if report is None:
+            return Record(one.name, one.name, one.url, badge=self._gettext(N_("Looking …")))
+        standing = self._standings.of(report)
+        detail = report.active_model or ""
+        return Record(one.name, one.name, one.url, detail, standing.badge, standing.tone)
+
+    def _tell(self, error: AcademyError) -> None:
+        self.told.emit(self.describe(error))
+
+    def describe(self, error: AcademyError) -> Description:
+        """What a trouble with Venom is called in the window."""
+        return self._words.describe(error.code, error.facts)
+
+
+def _is_same(one: Connection, other: Connection) -> bool:
+    """Whether both lead to the same server and folder."""
+    return (one.url, one.models_dir) == (other.url, other.models_dir)

@@ -1,0 +1,212 @@
+"""One Venom server: its name and badge, what is in the way, what was found, its adapters.
+
+Owns layout. Refuses to know how a server is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QProgressBar, QWidget
+
+from academy_desktop.text.marking import N_
+from academy_desktop.text.messages import Description
+from academy_desktop.viewmodels.venom import VenomServers
+from academy_desktop.viewmodels.venom_standing import AdapterLine, Mark, StandingLine
+from academy_desktop.views.certificate import empty
+from academy_desktop.views.facts import Pill, Remark
+from academy_desktop.views.kit import Elided, Icon, button, column, label, row
+from academy_desktop.views.look import Look
+from academy_desktop.views.page import HEAD_HEIGHT
+from academy_desktop.views.theme import GAP, GAP_L, GAP_M, GAP_S
+
+#: How a thing stands → icon and colour.
+MARKS: dict[Mark, tuple[str, str]] = {
+    "ok": ("check", "success"),
+    "warn": ("warning", "warning"),
+    "none": ("info", "muted"),
+}
+
+
+class ServerHead(QWidget):
+    """Name, badge, address, and what can be done with the connection."""
+
+    def __init__(self, look: Look, servers: VenomServers, translate: Callable[[str], str]) -> None:
+        super().__init__()
+        self._servers = servers
+        self._gettext = translate
+        self.title = Elided("title")
+        self.title.setMinimumHeight(HEAD_HEIGHT)
+        self.badge = Pill(look)
+        self.address = Elided("muted")
+        self.refresh = button(translate(N_("Refresh")), hint=translate(N_("Look at the server again")))
+        self.edit = button(translate(N_("Edit")))
+        self.remove = button(translate(N_("Remove")), "quiet")
+        first = row(GAP_M)
+        first.addWidget(self.title)
+        first.addWidget(self.badge)
+        first.addStretch(1)
+        for part in (self.refresh, self.edit, self.remove):
+            first.addWidget(part)
+        lines = column(2)
+        lines.addLayout(first)
+        lines.addWidget(self.address)
+        self.setLayout(lines)
+        self.refresh.clicked.connect(servers.look)
+        servers.changed.connect(self._refresh)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        shown, standing = self._servers.shown, self._servers.standing
+        looking = self._servers.is_looking
+        self.title.setText(shown.name if shown else "")
+        self.address.setText(shown.url if shown else "")
+        if standing is None:
+            self.badge.show_word(self._gettext(N_("Looking …")), "neutral")
+        else:
+            self.badge.show_word(standing.badge, standing.tone)
+        text = self._gettext(N_("Looking …")) if looking else self._gettext(N_("Refresh"))
+        self.refresh.setText(text)
+        self.refresh.setAccessibleName(text)
+        self.refresh.setEnabled(not looking)
+
+
+class StandingCard(QFrame):
+    """What is in the way, and below it what was found."""
+
+    def __init__(self, look: Look, servers: VenomServers, translate: Callable[[str], str]) -> None:
+        super().__init__()
+        self.setProperty("card", True)
+        self._look = look
+        self._servers = servers
+        self._troubles_shown: tuple[Description, ...] = ()
+        self._lines_shown: tuple[StandingLine, ...] = ()
+        self._waiting = label(translate(N_("Looking at the server …")), "muted")
+        self._troubles = column(GAP_M)
+        self._grid = QGridLayout()
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setHorizontalSpacing(GAP_M)
+        self._grid.setVerticalSpacing(GAP_S)
+        self._grid.setColumnStretch(2, 1)
+        self._divider = _divider()
+        lines = column(GAP_M)
+        lines.setContentsMargins(GAP_L, GAP_M, GAP_L, GAP_M)
+        lines.addWidget(self._waiting)
+        lines.addLayout(self._troubles)
+        lines.addWidget(self._divider)
+        lines.addLayout(self._grid)
+        self.setLayout(lines)
+        servers.changed.connect(self._refresh)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        standing = self._servers.standing
+        self._waiting.setVisible(standing is None)
+        troubles = standing.troubles if standing else ()
+        lines = standing.lines if standing else ()
+        if troubles != self._troubles_shown:
+            self._troubles_shown = troubles
+            empty(self._troubles)
+            for trouble in troubles:
+                remark = Remark(self._look, "warning", "warning")
+                self._troubles.addWidget(remark)  # before it has words: they show it, as a window if alone
+                remark.say(trouble.sentence, trouble.next_step)
+        if lines != self._lines_shown:
+            self._lines_shown = lines
+            empty(self._grid)
+            for at, line in enumerate(lines):
+                self._show_line(at, line)
+        self._divider.setVisible(bool(troubles and lines))
+
+    def _show_line(self, at: int, line: StandingLine) -> None:
+        top = Qt.AlignmentFlag.AlignTop
+        self._grid.addWidget(Icon(self._look, *MARKS[line.mark], 16), at, 0, top)
+        self._grid.addWidget(label(line.label, "muted"), at, 1, top)
+        value: QLabel = Elided("body") if line.is_path else label("", wrap=True, selectable=True)
+        value.setText(line.value)
+        value.setAlignment(top)
+        value.setAccessibleName(f"{line.label}: {line.value}")
+        self._grid.addWidget(value, at, 2)
+
+
+class AdapterRow(QWidget):
+    """One adapter on the server."""
+
+    def __init__(self, look: Look, line: AdapterLine, active: str) -> None:
+        super().__init__()
+        name, detail = Elided("body"), Elided("small")
+        name.setText(line.name)
+        detail.setText(line.detail)
+        texts = column(2)
+        texts.addWidget(name)
+        texts.addWidget(detail)
+        whole = row(GAP_M)
+        whole.addLayout(texts, 1)
+        if line.is_active:
+            pill = Pill(look)
+            pill.show_word(active, "success")
+            whole.addWidget(pill, 0, Qt.AlignmentFlag.AlignVCenter)
+        self.setLayout(whole)
+        self.setAccessibleName(", ".join((line.name, line.detail, active if line.is_active else "")))
+
+
+class AdaptersCard(QFrame):
+    """The adapters on the server, and the way back; `back_wanted()` when the user asks for it."""
+
+    back_wanted = Signal()
+
+    def __init__(self, look: Look, servers: VenomServers, translate: Callable[[str], str]) -> None:
+        super().__init__()
+        self.setProperty("card", True)
+        self._look = look
+        self._servers = servers
+        self._gettext = translate
+        self._shown: tuple[AdapterLine, ...] = ()
+        self.back = button(
+            translate(N_("Roll back")), hint=translate(N_("Back to what the chat used before this adapter"))
+        )
+        self.back.setIconSize(QSize(16 + GAP, 16))
+        self.back.clicked.connect(self.back_wanted)
+        self.news = Remark(look, "check", "success")
+        self._going = label("", "muted", wrap=True)
+        self._bar = QProgressBar()
+        self._bar.setRange(0, 0)
+        self._bar.setTextVisible(False)
+        self._bar.setAccessibleName(translate(N_("Going back")))
+        self._rows = column(GAP_M)
+        head = row(GAP_M)
+        head.addWidget(label(translate(N_("Adapters on this server")), "heading"), 1)
+        head.addWidget(self.back)
+        lines = column(GAP_M)
+        lines.setContentsMargins(GAP_L, GAP_M, GAP_M, GAP_M)
+        lines.addLayout(head)
+        for part in (self.news, self._going, self._bar):
+            lines.addWidget(part)
+        lines.addLayout(self._rows)
+        self.setLayout(lines)
+        servers.changed.connect(self._refresh)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        servers, standing = self._servers, self._servers.standing
+        found = standing.adapters if standing else ()
+        has_way_back = bool(standing and standing.active_adapter)
+        self.setVisible(bool(found or servers.news or servers.way_back))
+        self.back.setVisible(has_way_back)
+        self.news.say(servers.news)
+        self._going.setText(servers.way_back)
+        self._going.setVisible(bool(servers.way_back))
+        self._bar.setVisible(bool(servers.way_back))
+        if found != self._shown:
+            self._shown = found
+            empty(self._rows)
+            for line in found:
+                self._rows.addWidget(AdapterRow(self._look, line, self._gettext(N_("Active"))))
+
+
+def _divider() -> QFrame:
+    made = QFrame()
+    made.setProperty("divider", True)
+    made.setFixedHeight(1)
+    return made
