@@ -55,6 +55,9 @@ RESOURCES = Path(__file__).resolve().parents[1] / "resources"
 #: Seconds between two looks for garbage.
 GARBAGE_EVERY_S = 1.0
 
+#: What the environment says for yes, as on the command line.
+_YES = {"1", "true", "t", "yes", "y", "on"}
+
 _log = logging.getLogger(__name__)
 
 
@@ -64,6 +67,7 @@ class Options:
 
     data_dir: Path | None
     demo: bool
+    offline: bool
     smoke: bool
 
 
@@ -244,7 +248,7 @@ async def _session(
         words,
         jobs,
         doctor,
-        lambda hall: Rooms(hall, data, jobs, doctor, RESOURCES / "recipes"),
+        lambda hall: Rooms(hall, data, jobs, doctor, RESOURCES / "recipes", offline=options.offline),
     )
     closed = asyncio.Event()
     desk.window.closed.connect(closed.set)
@@ -357,10 +361,12 @@ def _parse(argv: Sequence[str] | None) -> Options:
     )
     parser.add_argument("--data-dir", type=Path, help="folder that holds datasets, models and runs")
     parser.add_argument("--demo", action="store_true", help="begin with the guided demo")
+    parser.add_argument("--offline", action="store_true", help="never use the network")
     parser.add_argument("--smoke", action="store_true", help="paint every page once and quit")
     given = parser.parse_args(argv)
     named = os.environ.get("ACADEMY_DATA_DIR")
-    return Options(given.data_dir or (Path(named) if named else None), given.demo, given.smoke)
+    offline = given.offline or os.environ.get("ACADEMY_OFFLINE", "0").lower() in _YES
+    return Options(given.data_dir or (Path(named) if named else None), given.demo, offline, given.smoke)
 
 
 if __name__ == "__main__":

@@ -65,11 +65,21 @@ class Hall:
 class Rooms:
     """The pages of one window over one data directory."""
 
-    def __init__(self, hall: Hall, data: DataDir, jobs: Jobs, doctor: Examiner, presets: Path) -> None:
-        """`presets`: the folder of recipe presets."""
+    def __init__(
+        self,
+        hall: Hall,
+        data: DataDir,
+        jobs: Jobs,
+        doctor: Examiner,
+        presets: Path,
+        *,
+        offline: bool = False,
+    ) -> None:
+        """`presets`: the folder of recipe presets; `offline`: never use the network."""
         self._hall = hall
         self._data = data
         self._jobs = jobs
+        self._offline = offline
         self._opening = threading.Lock()
         self._workshop: Workshop | None = None
         self._waiting: list[tuple[Callable[[], Work], str]] | None = []
@@ -129,7 +139,7 @@ class Rooms:
 
         with self._opening:
             if self._workshop is None:
-                self._workshop = open_workshop(self._data.root, jobs=self._jobs)
+                self._workshop = open_workshop(self._data.root, self._offline, jobs=self._jobs)
             return self._workshop
 
     @cached_property

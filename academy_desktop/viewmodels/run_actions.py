@@ -21,6 +21,7 @@ class RunAction(StrEnum):
     PAUSE = "pause"
     UNPAUSE = "unpause"
     SUSPEND = "suspend"
+    SEND = "send"
     RENAME = "rename"
     SHOW_FILES = "show_files"
     KILL = "kill"
@@ -47,6 +48,9 @@ WORDS: Mapping[RunAction, ActionWords] = {
     RunAction.SUSPEND: ActionWords(
         N_("Save and free the memory"), N_("The run ends for now, and is resumed from where it was.")
     ),
+    RunAction.SEND: ActionWords(
+        N_("Send to Venom …"), N_("Lets the chat of a Venom server use the adapter.")
+    ),
     RunAction.RENAME: ActionWords(N_("Rename …"), N_("What this run is called in all lists.")),
     RunAction.SHOW_FILES: ActionWords(N_("Show the files"), N_("Opens the folder of this run.")),
     RunAction.KILL: ActionWords(
@@ -61,7 +65,8 @@ def actions_in(state: JobState, *, trains: bool) -> tuple[RunAction, ...]:
     """What can be done in a state; only what `trains` can save and wait."""
     always = (RunAction.RENAME, RunAction.SHOW_FILES)
     if state.is_over:
-        return (*always, RunAction.DELETE)
+        sent = (RunAction.SEND,) if trains and state is JobState.SUCCEEDED else ()
+        return (*sent, *always, RunAction.DELETE)
     match state:
         case JobState.RUNNING if trains:
             now: tuple[RunAction, ...] = (RunAction.SAVE, RunAction.PAUSE, RunAction.SUSPEND)

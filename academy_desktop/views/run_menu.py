@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from PySide6.QtCore import QUrl
+from PySide6.QtCore import QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QInputDialog, QMenu, QWidget
 
@@ -20,6 +20,7 @@ from academy_desktop.views.look import Look
 
 #: What has an icon of its own.
 ICONS = {
+    RunAction.SEND: "venom",
     RunAction.DELETE: "trash",
     RunAction.SHOW_FILES: "folder",
     RunAction.UNPAUSE: "resume",
@@ -31,7 +32,12 @@ LAST = {RunAction.KILL, RunAction.DELETE}
 
 
 class RunMenu(QMenu):
-    """Says what can be done when it opens; `parent`: the button that opens it."""
+    """Says what can be done when it opens; `parent`: the button that opens it.
+
+    `send_wanted()` when the adapter is to be sent to a Venom server.
+    """
+
+    send_wanted = Signal()
 
     def __init__(self, look: Look, runs: Runs, translate: Callable[[str], str], parent: QWidget) -> None:
         super().__init__(parent)
@@ -59,6 +65,8 @@ class RunMenu(QMenu):
         match action:
             case RunAction.RENAME:
                 self._ask_name()
+            case RunAction.SEND:
+                self.send_wanted.emit()
             case RunAction.SHOW_FILES:
                 QDesktopServices.openUrl(QUrl.fromLocalFile(self._runs.detail.folder))
             case _:

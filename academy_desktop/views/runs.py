@@ -69,7 +69,8 @@ class RunHead(QWidget):
             translate(N_("Export")), hint=translate(N_("Makes files of the adapter that this run trained"))
         )
         self.more = button(translate(N_("More for this run")), "icon")
-        self.more.setMenu(RunMenu(look, runs, translate, self.more))
+        self.menu = RunMenu(look, runs, translate, self.more)
+        self.more.setMenu(self.menu)
         self.stop.clicked.connect(runs.stop)
         self.resume.clicked.connect(runs.resume)
         self.export.clicked.connect(self.export_wanted)
@@ -190,6 +191,7 @@ class RunsPage(QWidget):
         self.setLayout(self._stack)
         self.list.opened.connect(runs.select)
         self.view.head.export_wanted.connect(lambda: self.wanted.emit("export", runs.selected_id))
+        self.view.head.menu.send_wanted.connect(lambda: self.wanted.emit("venom", runs.selected_id))
         runs.selected.connect(self._show)
         for model in (runs.table, runs.found):
             for signal in (model.rowsInserted, model.rowsRemoved, model.modelReset, model.layoutChanged):

@@ -28,7 +28,9 @@ def data(tmp_path: Path) -> DataDir:
     return DataDir(tmp_path / "data").open()
 
 
-def in_window(app: QApplication, data: DataDir, act: Callable[[Desk], Awaitable[object]]) -> None:
+def in_window(
+    app: QApplication, data: DataDir, act: Callable[[Desk], Awaitable[object]], *, offline: bool = False
+) -> None:
     """Start the whole window over a data directory, act, and close it as its session does."""
     jobs, doctor = jobs_of(data), made_machine()
 
@@ -38,7 +40,7 @@ def in_window(app: QApplication, data: DataDir, act: Callable[[Desk], Awaitable[
             words(),
             jobs,
             doctor,
-            lambda hall: Rooms(hall, data, jobs, doctor, RESOURCES / "recipes"),
+            lambda hall: Rooms(hall, data, jobs, doctor, RESOURCES / "recipes", offline=offline),
         )
         look_again(desk)
         desk.window.show()
@@ -126,6 +128,17 @@ def test_home_leads_to_own_rows_and_to_the_test_of_this_computer(qapp: QApplicat
         assert page_shown(desk) == ["Settings"]
 
     in_window(qapp, data, act)
+
+
+@pytest.mark.parametrize("offline", [False, True])
+def test_what_the_pages_work_with_is_offline_where_that_was_asked_for(
+    qapp: QApplication, data: DataDir, offline: bool
+) -> None:
+    async def act(desk: Desk) -> None:
+        assert desk.rooms is not None
+        assert desk.rooms.workshop.offline is offline
+
+    in_window(qapp, data, act, offline=offline)
 
 
 def test_one_click_begins_the_demo(

@@ -30,6 +30,13 @@ def test_an_export_has_no_checkpoints_and_does_not_wait() -> None:
     assert set(actions_in(JobState.RUNNING, trains=False)) == ALIVE
 
 
+def test_only_what_was_trained_can_be_sent() -> None:
+    for state in JobState:
+        for trains in (True, False):
+            offered = RunAction.SEND in actions_in(state, trains=trains)
+            assert offered == (trains and state is JobState.SUCCEEDED)
+
+
 def test_what_waits_can_go_first() -> None:
     assert set(actions_in(JobState.QUEUED, trains=True)) - ALIVE == {RunAction.START_NEXT}
 

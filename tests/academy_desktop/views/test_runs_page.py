@@ -13,7 +13,6 @@ from academy_desktop.app import Desk
 from academy_desktop.core.history import EventTail
 from academy_desktop.core.paths import DataDir
 from academy_desktop.core.states import JobState
-from academy_desktop.views.run_menu import RunMenu
 from academy_desktop.views.runs import RunHead, RunsPage
 from tests.academy_desktop.made_runs import make_run, succeeded
 from tests.academy_desktop.viewmodels.making import QT_SAYS, JobsDouble, event, in_loop, job, seen, steps
@@ -33,10 +32,8 @@ def runs_page(desk: Desk) -> RunsPage:
 
 def entries(head: RunHead) -> dict[str, QAction]:
     """What the menu offers, as it opens."""
-    menu = head.more.menu()
-    assert isinstance(menu, RunMenu)
-    menu.aboutToShow.emit()
-    return {entry.text(): entry for entry in menu.actions() if entry.text() and entry.isEnabled()}
+    head.menu.aboutToShow.emit()
+    return {entry.text(): entry for entry in head.menu.actions() if entry.text() and entry.isEnabled()}
 
 
 def select(desk: Desk, state: JobState) -> None:
@@ -103,6 +100,22 @@ def test_a_run_goes_to_the_trash_and_comes_back(qapp: QApplication, tmp_path: Pa
             await desk.supervisor.close()
 
     in_loop(qapp, press())
+
+
+def test_a_trained_run_leads_to_its_export_and_to_venom(qapp: QApplication, filled: DataDir) -> None:
+    desk = make_desk(qapp, jobs_of(filled))
+    page = runs_page(desk)
+    page.wanted.disconnect()
+    wanted: list[tuple[str, str]] = []
+    page.wanted.connect(lambda name, job: wanted.append((name, job)))
+    trained = next(
+        one.id for one in desk.table.jobs() if one.state is JobState.SUCCEEDED and one.kind == "train"
+    )
+    desk.runs.select(trained)
+    look_again(desk)
+    page.view.head.export.click()
+    entries(page.view.head)["Send to Venom …"].trigger()
+    assert wanted == [("export", trained), ("venom", trained)]
 
 
 def test_a_run_in_progress_cannot_be_deleted_or_exported(qapp: QApplication, filled: DataDir) -> None:
