@@ -25,9 +25,12 @@ from academy_desktop.app import RESOURCES, Desk
 from academy_desktop.core.environment import Check
 from academy_desktop.core.jobs import Jobs
 from academy_desktop.core.paths import DataDir
+from academy_desktop.core.settings import Settings, SettingsFile
 from academy_desktop.core.states import JobState
+from academy_desktop.rooms import Hall, Rooms
 from academy_desktop.text.language import Words
 from academy_desktop.views.look import Look
+from tests.academy_desktop import made_data
 from tests.academy_desktop.made_runs import (
     GIB,
     STEP_S,
@@ -44,6 +47,10 @@ from trainers.layout import ExitRecord
 from trainers.locks import FileLock
 
 SIZES = ((1100, 700), (1600, 1000))
+#: Those that are shown as they are.
+PAGES = ("demo", "datasets", "models", "train", "export", "venom", "settings")
+#: A page has read by then what it shows.
+SETTLED_S = 0.4
 WELL = made_machine()
 ILL = made_machine(
     Check("packages", "fail", {"missing": "peft, trl"}),
@@ -58,7 +65,7 @@ class Scene:
 
     name: str
     data: DataDir
-    machine: MadeDoctor | None
+    machine: MadeDoctor
     prepare: Callable[[Desk], QWidget | None]
 
 
@@ -95,6 +102,9 @@ def scenes(filled: DataDir, empty: DataDir) -> Iterator[Scene]:
             partial(show_run, state=JobState.SUCCEEDED, kind=kind),
         )
     yield Scene("empty-runs", empty, WELL, lambda desk: desk.window.show_page("runs"))
+    for page in PAGES:
+        yield Scene(f"filled-{page}", filled, WELL, partial(show_page, page=page))
+        yield Scene(f"empty-{page}", empty, WELL, partial(show_page, page=page))
     yield Scene("ill-home", empty, ILL, lambda desk: desk.window.show_page("home"))
     yield Scene("told-home", filled, WELL, tell)
     yield Scene("leaving", filled, WELL, leave)
@@ -104,6 +114,11 @@ def show_run(desk: Desk, state: JobState, kind: str = "train") -> None:
     """The Runs page with a run in this state."""
     desk.runs.select(next(job.id for job in desk.table.jobs() if job.state is state and job.kind == kind))
     desk.window.show_page("runs")
+
+
+def show_page(desk: Desk, page: str) -> None:
+    """A page as it is when somebody comes to it."""
+    desk.window.show_page(page)
 
 
 def tell(desk: Desk) -> None:
@@ -121,18 +136,21 @@ async def draw(app: QApplication, scene: Scene, out: Path) -> list[Path]:
     """Draw a scene in both themes and all sizes."""
     drawn: list[Path] = []
     for dark in (False, True):
-        machine = scene.machine or WELL
+        SettingsFile(scene.data.settings).save(Settings(theme="dark" if dark else "light"))
+        jobs = Jobs(scene.data, Path(sys.executable))
         desk = Desk(
             Look(app, RESOURCES, dark),
             Words.load(RESOURCES / "locale"),
-            Jobs(scene.data, Path(sys.executable)),
-            machine,
+            jobs,
+            scene.machine,
+            partial(make_rooms, scene, jobs),
         )
-        if scene.machine is not None:
-            desk.home.take(machine.glance())
+        desk.home.take(scene.machine.glance())
         desk.hub.jobs_read.emit(desk.hub.read_jobs())
         desk.window.show()
+        desk.start()
         shown = scene.prepare(desk)
+        await asyncio.sleep(SETTLED_S)
         desk.hub.deliver(desk.hub.read_run())
         for width, height in SIZES:
             desk.window.resize(width, height)
@@ -141,8 +159,14 @@ async def draw(app: QApplication, scene: Scene, out: Path) -> list[Path]:
             (shown if isinstance(shown, QDialog) else desk.window).grab().save(str(path))
             drawn.append(path)
         desk.leave()
+        await desk.supervisor.close()
         desk.window.deleteLater()
     return drawn
+
+
+def make_rooms(scene: Scene, jobs: Jobs, hall: Hall) -> Rooms:
+    """The pages beyond Home and Runs."""
+    return Rooms(hall, scene.data, jobs, scene.machine, RESOURCES / "recipes", offline=True)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -159,6 +183,7 @@ def main(argv: list[str] | None = None) -> int:
     ):
         filled = DataDir(Path(folder) / "filled").open()
         locks = fill(filled)
+        made_data.fill(filled)
         for scene in scenes(filled, DataDir(Path(folder) / "empty").open()):
             sys.stdout.writelines(f"{path}\n" for path in runner.run(draw(app, scene, out)))
         for lock in locks:
