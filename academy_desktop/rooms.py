@@ -278,18 +278,17 @@ class Rooms:
     def _make_demo(self) -> QWidget:
         from academy_desktop.views.demo import DemoView
         from academy_desktop.views.kit import column
-        from academy_desktop.views.page import scroller
-        from academy_desktop.views.theme import GAP_XL
+        from academy_desktop.views.page import heading, one_column, scroller
+        from academy_desktop.views.theme import GAP_L
 
-        view = DemoView(self._hall.look, self.tour, self._hall.words.gettext)
+        translate = self._hall.words.gettext
+        view = DemoView(self._hall.look, self.tour, translate)
         view.wanted.connect(self._hall.go)
-        inside = QWidget()
-        inside.setObjectName("page")
-        lines = column(GAP_XL, GAP_XL)
+        lines = column(GAP_L)
+        lines.addWidget(heading(translate(N_("Guided demo"))))
         lines.addWidget(view)
         lines.addStretch(1)
-        inside.setLayout(lines)
-        return scroller(inside)
+        return scroller(one_column(lines))
 
     def _make_datasets(self) -> QWidget:
         from academy_desktop.views.datasets import DatasetsPage

@@ -220,8 +220,11 @@ class DemoView(QFrame):
         head = row(GAP_M)
         head.addWidget(Emblem(self._look, "spark"), 0, Qt.AlignmentFlag.AlignTop)
         head.addLayout(texts, 1)
+        actions = row(GAP)
         for action in (self.shorter, self.start, self.cancel):
-            head.addWidget(action, 0, Qt.AlignmentFlag.AlignTop)
+            actions.addWidget(action)
+        head.addLayout(actions)
+        head.setAlignment(actions, Qt.AlignmentFlag.AlignTop)
         stages = column(GAP_M)
         for one in self._rows:
             stages.addWidget(one)
@@ -274,7 +277,6 @@ class DemoView(QFrame):
         self.shorter.setVisible(not tour.is_running and not story.result)
         self.cancel.setVisible(tour.is_running)
         self.cancel.setEnabled(not tour.is_cancelling)
-        self._stages.setVisible(tour.has_begun)
         for shown, stage in zip(self._rows, story.stages, strict=True):
             is_training = stage.name == "training"
             shown.show_stage(
