@@ -37,6 +37,7 @@ from academy_desktop.rooms import Hall, Rooms
 from academy_desktop.text.language import Words
 from academy_desktop.text.marking import N_
 from academy_desktop.text.messages import Description
+from academy_desktop.viewmodels.endings import Endings
 from academy_desktop.viewmodels.event_hub import EventHub
 from academy_desktop.viewmodels.home import Home
 from academy_desktop.viewmodels.job_table import JobTable, title
@@ -48,6 +49,7 @@ from academy_desktop.views.dialogs import LeaveDialog
 from academy_desktop.views.home import HomePage
 from academy_desktop.views.look import Look
 from academy_desktop.views.main_window import MainWindow, Page
+from academy_desktop.views.notifier import Notifier
 from trainers.errors import AcademyError, ErrorCode
 
 RESOURCES = Path(__file__).resolve().parents[1] / "resources"
@@ -95,6 +97,9 @@ class Desk:
         self.home = Home(self.table, words.findings, words.formats, words.gettext)
         self.rooms = make_rooms(self._hall()) if make_rooms else None
         self.window = MainWindow(look, self._pages(), words.gettext, self._may_close)
+        self._notifier = Notifier(self.window)
+        self._endings = Endings(self.hub, words.messages, words.gettext)
+        self._endings.ended.connect(lambda _job, name, said: self._notifier.tell(name, said))
         self.hub.jobs_read.connect(self.home.refresh)
         self.runs.told.connect(self._tell)
         self.runs.deleted.connect(self._offer_undo)
