@@ -50,6 +50,7 @@ from academy_desktop.views.home import HomePage
 from academy_desktop.views.look import Look
 from academy_desktop.views.main_window import MainWindow, Page
 from academy_desktop.views.notifier import Notifier
+from academy_desktop.views.question import Question
 from trainers.errors import AcademyError, ErrorCode
 
 RESOURCES = Path(__file__).resolve().parents[1] / "resources"
@@ -125,9 +126,14 @@ class Desk:
 
     def _may_close(self) -> bool:
         """Whether the window may close now; with runs in progress the user is asked, and it closes then."""
+        if self._leaving:
+            return True
+        if self.rooms is not None and self.rooms.is_sending:
+            self._ask_about_push()
+            return False
         going = self.runs.going
         wish = self.rooms.on_close if self.rooms is not None else "ask"
-        if self._leaving or not going or wish == "keep":
+        if not going or wish == "keep":
             return True
         if wish == "stop":
             self.supervisor.start(self._stop_and_leave(), "stop and leave")
@@ -137,6 +143,25 @@ class Desk:
         dialog.stop.connect(lambda: self.supervisor.start(self._stop_and_leave(), "stop and leave"))
         dialog.open()
         return False
+
+    def _ask_about_push(self) -> None:
+        _ = self._words.gettext
+        question = Question(
+            self.look,
+            "venom",
+            _(N_("An adapter is being sent to Venom")),
+            _(
+                N_(
+                    "If you close now, sending ends before its next step, and the chat stays as it is. An "
+                    "activation that has begun is still finished, or undone as a whole. Runs go on."
+                )
+            ),
+            _(N_("Close anyway")),
+            _(N_("Stay")),
+            self.window,
+        )
+        question.accepted.connect(self.leave)
+        question.open()
 
     async def _stop_and_leave(self) -> None:
         if await self.runs.stop_going():

@@ -102,6 +102,12 @@ class Rooms:
         """What becomes of runs in progress when the window closes."""
         return self.preferences.settings.on_close
 
+    @property
+    def is_sending(self) -> bool:
+        """Whether an adapter is on its way to a server at this moment."""
+        made = vars(self).get("venom_push")  # no page is made only to ask it
+        return made is not None and made.is_busy
+
     def pages(self) -> Sequence[Page]:
         """The pages in the order of the way: rows, model, training, and what comes of it."""
         _ = self._hall.words.gettext

@@ -48,6 +48,21 @@ def learned(tmp_path: Path) -> tuple[DataDir, RunDir]:
     return data, run
 
 
+async def choose_model(desk: Desk, job: str) -> VenomPage:
+    """Go to the page with a run, and say what its base model is called there."""
+    desk.go("venom", job)
+    assert page_shown(desk) == ["Venom"]
+    page = desk.window.show_page("venom")
+    assert isinstance(page, VenomPage)
+    form = page.send.form
+    await seen(lambda: form.model.isVisible(), "the question for the model")
+    assert not form.send.isEnabled()
+    form.model.setCurrentIndex(form.model.findData(TINY))
+    form.model.chosen.emit(TINY)
+    await seen(form.send.isEnabled, "a plan")
+    return page
+
+
 def test_a_trained_adapter_reaches_the_chat_and_leaves_it_again(
     qapp: QApplication, learned: tuple[DataDir, RunDir], server: tuple[VenomServer, HeldState]
 ) -> None:
@@ -58,16 +73,8 @@ def test_a_trained_adapter_reaches_the_chat_and_leaves_it_again(
 
     async def act(desk: Desk) -> None:
         assert desk.rooms is not None
-        desk.go("venom", run.job)
-        assert page_shown(desk) == ["Venom"]
-        page = desk.window.show_page("venom")
-        assert isinstance(page, VenomPage)
+        page = await choose_model(desk, run.job)
         form, course, push = page.send.form, page.send.course, desk.rooms.venom_push
-        await seen(lambda: form.model.isVisible(), "the question for the model")
-        assert not form.send.isEnabled()
-        form.model.setCurrentIndex(form.model.findData(TINY))
-        form.model.chosen.emit(TINY)
-        await seen(form.send.isEnabled, "a plan")
         QTest.keyClick(form.send, Qt.Key.Key_Return)
         await seen(lambda: push.outcome, "the end of the push")
         assert push.outcome is not None
@@ -89,3 +96,33 @@ def test_a_trained_adapter_reaches_the_chat_and_leaves_it_again(
     weights = "adapter_model.safetensors"
     assert (folder / weights).read_bytes() == (run.adapter / weights).read_bytes()
     assert (state.model, state.active) == (BASE, None)
+
+
+def test_closing_while_an_adapter_is_sent_asks_first(
+    qapp: QApplication, learned: tuple[DataDir, RunDir], server: tuple[VenomServer, HeldState]
+) -> None:
+    (data, run), (venom, state) = learned, server
+    connect(data, venom)
+    state.gate.clear()
+
+    async def act(desk: Desk) -> None:
+        assert desk.rooms is not None
+        assert not desk.rooms.is_sending
+        page = await choose_model(desk, run.job)
+        QTest.keyClick(page.send.form.send, Qt.Key.Key_Return)
+        push = desk.rooms.venom_push
+        await seen(
+            lambda: [line for line in push.steps if line.name == "activate" and line.state == "running"]
+        )
+        desk.window.close()
+        (question,) = desk.window.findChildren(Question)
+        assert "sent to Venom" in question.accessibleName()
+        QTest.keyClick(question.no, Qt.Key.Key_Return)
+        assert desk.window.isVisible()
+        state.gate.set()
+        await seen(lambda: push.outcome, "the end of the push")
+        desk.window.close()
+        assert not desk.window.isVisible()
+
+    in_window(qapp, data, act)
+    assert state.model.startswith("venom-adapter-")
