@@ -177,7 +177,9 @@ class Rooms:
             self.models,
             hall.words.messages,
             hall.words.formats,
+            self.workshop.inspection,
             hall.words.gettext,
+            hall.words.findings,
             hall.supervisor,
         )
         made.told.connect(hall.tell)
@@ -186,6 +188,7 @@ class Rooms:
         return made
 
     @cached_property
+        self._begin(made.browser.follow, "rows")
     def train(self) -> Train:
         """Behind the Train page."""
         from academy_desktop.viewmodels.train import Train

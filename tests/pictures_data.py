@@ -20,6 +20,7 @@ import qasync
 from PySide6.QtWidgets import QApplication, QWidget
 
 from academy_desktop.app import RESOURCES
+from academy_desktop.core.datasets.library import Library
 from academy_desktop.core.paths import DataDir
 from academy_desktop.text.messages import Description
 from academy_desktop.views.datasets import DatasetsPage
@@ -31,6 +32,7 @@ from tests.academy_desktop.made_data import (
     Shelves,
     SlowDemo,
     cached_model,
+    conversations,
     fill,
     make_shelves,
     write_rows,
@@ -94,6 +96,9 @@ def scenes(filled: DataDir, empty: DataDir, bare: DataDir) -> Iterator[Scene]:
     """All that there is to look at."""
     yield Scene("datasets-filled", filled, _show_capitals)
     yield Scene("datasets-conversation", filled, _show_conversation)
+    yield Scene("datasets-tokens", filled, _show_tokens)
+    yield Scene("datasets-check", filled, lambda rooms: _check(rooms))
+    yield Scene("datasets-defects", filled, _show_defects)
     yield Scene("datasets-form", filled, _ask)
     yield Scene("datasets-columns", empty, _ask_columns)
     yield Scene("datasets-importing", filled, _import, slow=True)
@@ -116,6 +121,38 @@ def _show_capitals(rooms: Rooms) -> None:
 def _show_conversation(rooms: Rooms) -> None:
     rooms.datasets_page.show()
     rooms.datasets.select(rooms.datasets.all[-1].id)
+    rooms.shelves.see_row()
+
+
+def _show_tokens(rooms: Rooms) -> None:
+    _show_conversation(rooms)
+    rooms.datasets_page.view.rows.tokens.setChecked(True)
+
+
+def _check(rooms: Rooms, limit: int = 215) -> None:
+    """The conversations, some of them spoilt, checked for the demo model."""
+    page = rooms.datasets_page
+    library = Library(rooms.shelves.folder.parent / "datasets")
+    turns = [one["messages"] for one in conversations(90)]
+    for number, row in enumerate(turns):
+        row[3]["content"] += f" {'And then?' * (number % 9)}"
+        if number % 11 == 0:
+            row[1]["content"] += " It is naÃ¯ve."
+        if number % 17 == 0:
+            row[2]["content"] += " <|im_end|>"
+    rows = write_rows(rooms.shelves.folder / "spoilt.jsonl", [{"messages": row} for row in turns])
+    made = library.import_files([rows], "Kitchen talk, spoilt", dedup=False)
+    rooms.shelves.read()
+    rooms.datasets.select(made.id)
+    rooms.datasets.audit.set_limit(limit)
+    rooms.shelves.see_row()
+    rooms.datasets.audit.look()
+    page.view.show_check.click()
+
+
+def _show_defects(rooms: Rooms) -> None:
+    _check(rooms)
+    rooms.datasets_page.view.audit.defects[-1].click()
     rooms.shelves.see_row()
 
 

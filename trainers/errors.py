@@ -34,6 +34,7 @@ class ErrorCode(StrEnum):
     NOTHING_LEFT = "nothing_left"
     DATASET_UNKNOWN = "dataset_unknown"
     DATASET_DAMAGED = "dataset_damaged"
+    DATASET_KIND = "dataset_kind"
     # models
     MODEL_UNKNOWN = "model_unknown"
     MODEL_INCOMPLETE = "model_incomplete"

@@ -18,6 +18,9 @@ from trainers.rendering import Renderer
 #: Label of a position that is not learned (torch's `ignore_index`).
 IGNORED = -100
 
+#: Fields of rows that are no conversations to learn as they are: preference pairs, and answers with a verdict.
+_OTHER_KINDS = frozenset({"chosen", "rejected", "label"})
+
 
 @dataclass(frozen=True)
 class Example:
@@ -78,11 +81,16 @@ def render_rows(
         max_length: in tokens; longer rows are cut.
         limit: read no more rows than this.
         progress: told how many rows are done.
+
+    Raises:
+        AcademyError: `dataset_kind` for a row that is no conversation; as `read_rows` and the renderer.
     """
     examples: list[Example] = []
     truncated = unsupervised = 0
     for done, row in enumerate(read_rows(path, limit), start=1):
-        rendered = renderer.render(row["messages"], max_length)
+        if "messages" not in row or not row.keys().isdisjoint(_OTHER_KINDS):
+            raise AcademyError(ErrorCode.DATASET_KIND, path=str(path), line=done)
+        rendered = renderer.render(row["messages"], max_length, row.get("tools"))
         example = Example(tuple(rendered.ids), tuple(rendered.labels))
         truncated += rendered.truncated
         if example.supervised_tokens:

@@ -35,7 +35,14 @@ def trial_steps(_request: dict[str, Any], progress: Progress) -> dict[str, Any]:
     return run_trials(progress)
 
 
-TASKS: dict[str, Task] = {"demo-model": convert_demo_model, "trial-steps": trial_steps}
+def look_at_rows(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    """`model`, `files`, `max_length`, `out` → every row rendered and checked; needs no torch."""
+    from trainers.xray import scan
+
+    return scan(request, progress)
+
+
+TASKS: dict[str, Task] = {"demo-model": convert_demo_model, "trial-steps": trial_steps, "xray": look_at_rows}
 
 
 def main(arguments: list[str]) -> int:

@@ -1,24 +1,27 @@
 """`academy data`: datasets, and what a model would learn from them."""
 
 import dataclasses
-from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from academy_desktop.cli.data_making import register_making
+from academy_desktop.cli.data_words import as_text, fields_of
 from academy_desktop.cli.session import Session
+from academy_desktop.core.datasets.audit import Report, count_of, problem_counts
 from academy_desktop.core.datasets.forms import Form
-from academy_desktop.core.datasets.library import Row
-from academy_desktop.core.datasets.manifest import DatasetManifest
+from academy_desktop.core.datasets.near import NearDups
 from academy_desktop.core.datasets.quality import Profile
-from academy_desktop.core.datasets.xray import audit, lengths, preview
+from academy_desktop.core.datasets.xray import preview
 from trainers.errors import AcademyError, ErrorCode
 from trainers.recipe import Training
 from trainers.rendering import Renderer
+from trainers.rendering.defects import DefectCode
 
 FORMATS = ("auto", *(form.value for form in Form))
+#: Columns of the longest bar of a histogram.
+BAR_WIDTH = 40
 MAX_LENGTH: int = Training.model_fields["max_seq_length"].default
 
 
@@ -28,6 +31,7 @@ def register(app: typer.Typer, session: Session) -> None:
     group = typer.Typer(help=_("Datasets: import, look, audit."), no_args_is_help=True)
     app.add_typer(group, name="data")
     _register_import(group, session)
+    register_making(group, session)
     _register_views(group, session)
     _register_xray(group, session)
 
@@ -35,9 +39,12 @@ def register(app: typer.Typer, session: Session) -> None:
 def _register_import(group: typer.Typer, session: Session) -> None:
     _ = session.words.gettext
 
-    @group.command("import", help=_("Make a dataset of JSON, JSONL or CSV files."))
+    @group.command(
+        "import",
+        help=_("Make a dataset of files or folders: JSON, CSV, Parquet, Arrow, text, PDF, Word; also .gz."),
+    )
     def import_files(
-        files: Annotated[list[Path], typer.Argument(help=_("Files with rows."))],
+        files: Annotated[list[Path], typer.Argument(help=_("Files with rows, or folders of them."))],
         name: Annotated[str, typer.Option(help=_("Name of the dataset."))],
         form: Annotated[
             str, typer.Option("--format", help=_("Form of the rows."), metavar="|".join(FORMATS))
@@ -57,6 +64,10 @@ def _register_import(group: typer.Typer, session: Session) -> None:
         ] = None,
         seed: Annotated[int, typer.Option(help=_("Decides which rows are held out."))] = 3407,
         dedup: Annotated[bool, typer.Option("--dedup/--no-dedup", help=_("Drop repeated rows."))] = True,
+        near_dups: Annotated[
+            NearDups,
+            typer.Option(help=_("Rows that are nearly the same: keep, keep on one side (apart), or drop.")),
+        ] = NearDups.APART,
     ) -> None:
         if form not in FORMATS:
             raise typer.BadParameter(
@@ -72,10 +83,11 @@ def _register_import(group: typer.Typer, session: Session) -> None:
                 eval_fraction=share,
                 seed=seed,
                 dedup=dedup,
+                near_dups=near_dups,
                 eval_files=eval_file or (),
                 progress=lambda done, total: told(done, total, ""),
             )
-        session.screen.answer(_fields(manifest), _as_text(session, manifest))
+        session.screen.answer(fields_of(manifest), as_text(session, manifest))
 
 
 def _register_views(group: typer.Typer, session: Session) -> None:
@@ -88,14 +100,14 @@ def _register_views(group: typer.Typer, session: Session) -> None:
         rows = [(one.id, one.format.value, f"{one.train_rows:,}", f"{one.eval_rows:,}") for one in found]
         empty = _("No dataset yet. Make one with “academy data import FILE --name NAME”.")
         session.screen.answer(
-            {"datasets": [_fields(one) for one in found]},
+            {"datasets": [fields_of(one) for one in found]},
             session.screen.table(headings, rows) if rows else empty,
         )
 
     @group.command(help=_("Show where a dataset came from and what was dropped."))
     def show(dataset: Annotated[str, typer.Argument(help=_("Id or name."))]) -> None:
         manifest = session.workshop.datasets.get(dataset)
-        session.screen.answer(_fields(manifest), _as_text(session, manifest))
+        session.screen.answer(fields_of(manifest), as_text(session, manifest))
 
 
 def _register_xray(group: typer.Typer, session: Session) -> None:
@@ -104,18 +116,32 @@ def _register_xray(group: typer.Typer, session: Session) -> None:
 
     @group.command(help=_("Count the tokens of every row."))
     def stats(dataset: str, model: Annotated[str, model_option]) -> None:
-        found = lengths(_renderer(session, model), _rows(session, dataset))
-        tokens = {"mean": found.mean, "p50": found.p50, "p95": found.p95, "max": found.longest}
+        found = _audit(session, dataset, model, MAX_LENGTH)
+        bars = found.histogram()
         fields = {
-            "count": found.count,
-            "tokens": {**tokens, "histogram": {str(start): rows for start, rows in found.histogram.items()}},
-            "supervised_tokens": found.supervised_tokens,
+            "count": found.rendered_rows,
+            "tokens": {
+                "mean": found.mean,
+                "p50": found.percentile(0.50),
+                "p95": found.percentile(0.95),
+                "max": found.longest,
+                "histogram": {str(bar.start): bar.rows for bar in bars},
+            },
+            "supervised_tokens": found.all_supervised_tokens,
         }
         text = _("{rows} rows, {mean} tokens on average, 95 % have at most {p95}, the longest {longest}.")
-        session.screen.answer(
-            fields,
-            text.format(rows=found.count, mean=round(found.mean), p95=found.p95, longest=found.longest),
+        said = text.format(
+            rows=found.rendered_rows,
+            mean=round(found.mean),
+            p95=found.percentile(0.95),
+            longest=found.longest,
         )
+        most = max((bar.rows for bar in bars), default=0)
+        drawn = [
+            f"{bar.start:>8}  {'█' * -(-bar.rows * BAR_WIDTH // most):{BAR_WIDTH}}  {bar.rows:,}"
+            for bar in bars
+        ]
+        session.screen.answer(fields, "\n".join([said, *drawn]))
 
     @group.command("audit", help=_("Render every row and name what would go wrong in training."))
     def audit_rows(
@@ -124,19 +150,20 @@ def _register_xray(group: typer.Typer, session: Session) -> None:
         max_length: Annotated[
             int, typer.Option(min=1, help=_("Tokens after which a row is cut."))
         ] = MAX_LENGTH,
+        mend: Annotated[
+            bool, typer.Option("--mend", help=_("Mend what can be mended, as a new version of the dataset."))
+        ] = False,
     ) -> None:
-        found = audit(_renderer(session, model), _rows(session, dataset), max_length)
-        fields = dataclasses.asdict(found)
-        words = session.words.findings
-        fields["problems"] = [
-            {"row": one.row, "code": one.code, "message": words.defect(one.code, one.facts)}
-            for one in found.problems
-        ]
-        lines = [_("row {row}: {message}").format(**problem) for problem in fields["problems"]]
-        summary = _("{rows} rows, {tokens} trained tokens, {problems} problems.")
-        lines.append(
-            summary.format(rows=found.rows, tokens=found.supervised_tokens, problems=len(found.problems))
-        )
+        found = _audit(session, dataset, model, max_length)
+        fields, lines = _audited(session, found)
+        if mend:
+            made, changed = session.workshop.inspection.mend(dataset, _model_folder(session, model), found)
+            fields |= {"mended_rows": changed, "mended": made.id if made else None}
+            lines.append(
+                _("{rows} rows mended: the new version is {id}.").format(rows=changed, id=made.id)
+                if made
+                else _("There is nothing that can be mended.")
+            )
         session.screen.answer(fields, "\n".join(lines))
 
     @group.command("preview", help=_("Show one row as the model sees it; what is trained is marked."))
@@ -145,10 +172,12 @@ def _register_xray(group: typer.Typer, session: Session) -> None:
         model: Annotated[str, model_option],
         row: Annotated[int, typer.Option(min=1, help=_("Number of the row, from 1."))] = 1,
     ) -> None:
-        wanted = next((one for one in _rows(session, dataset) if one.id == row), None)
-        if wanted is None:
+        rows = session.workshop.inspection.rows(dataset)
+        number = rows.number_of(row)
+        if number is None:
             raise typer.BadParameter(_("there is no such row"), param_hint="--row")
-        shown = preview(_renderer(session, model), wanted)
+        wanted = rows.row(number)
+        shown = preview(_renderer(session, model), wanted.messages, wanted.tools)
         spans = [dataclasses.asdict(stretch) for stretch in shown.stretches]
         marked = "".join(
             f"⟦{shown.text[one.start : one.end]}⟧" if one.trained else shown.text[one.start : one.end]
@@ -158,7 +187,8 @@ def _register_xray(group: typer.Typer, session: Session) -> None:
             {
                 "text": shown.text,
                 "spans": spans,
-                "tokens": shown.tokens,
+                "tokens": len(shown.tokens),
+                "token_ids": [token.id for token in shown.tokens],
                 "supervised_tokens": shown.supervised_tokens,
             },
             marked,
@@ -180,43 +210,44 @@ def _mapping(pairs: list[str]) -> dict[str, str] | None:
     return mapping or None
 
 
-def _rows(session: Session, dataset: str) -> Iterator[Row]:
-    library = session.workshop.datasets
-    return chain(library.rows(dataset, "train"), library.rows(dataset, "eval"))
+def _audit(session: Session, dataset: str, model: str, max_length: int) -> Report:
+    folder = _model_folder(session, model)
+    with session.screen.progress(session.words.gettext("Auditing")) as told:
+        return session.workshop.inspection.audit(
+            dataset, folder, max_length, lambda done, total, _detail: told(done, total, "")
+        )
+
+
+def _audited(session: Session, found: Report) -> tuple[dict[str, Any], list[str]]:
+    """What an audit found, as fields and as lines."""
+    _ = session.words.gettext
+    words = session.words.findings
+    problems = [
+        {"row": one.row, "code": one.code, "message": words.defect(one.code, one.facts)}
+        for one in found.problems()
+    ]
+    fields = {
+        "rows": found.rows,
+        "supervised_tokens": found.supervised_tokens,
+        "truncated": found.cut(found.max_length).rows,
+        "zero_label": count_of(found, DefectCode.NOTHING_SUPERVISED),
+        "missing_eos": count_of(found, DefectCode.MISSING_END_OF_TURN),
+        "double_bos": count_of(found, DefectCode.DOUBLE_BOS),
+        "defects": problem_counts(found),
+        "problems": problems,
+    }
+    lines = [_("row {row}: {message}").format(**problem) for problem in problems]
+    lines += [f"{count:>8,}  {words.defect_name(code)}" for code, count in problem_counts(found).items()]
+    summary = _("{rows} rows, {tokens} trained tokens, {problems} problems.")
+    lines.append(summary.format(rows=found.rows, tokens=found.supervised_tokens, problems=len(problems)))
+    return fields, lines
+
+
+def _model_folder(session: Session, model: str) -> Path:
+    """The folder of a model, or one that holds no more than a tokenizer."""
+    folder = Path(model).expanduser()
+    return folder.resolve() if folder.is_dir() else Path(session.workshop.models.get(model).path)
 
 
 def _renderer(session: Session, model: str) -> Renderer:
-    """Load the renderer of a model, or of a folder that holds no more than a tokenizer."""
-    folder = Path(model).expanduser()
-    if not folder.is_dir():
-        folder = Path(session.workshop.models.get(model).path)
-    return Renderer.load(folder)
-
-
-def _fields(manifest: DatasetManifest) -> dict[str, Any]:
-    return {
-        "dataset": manifest.id,
-        **manifest.model_dump(mode="json", exclude={"v", "id"}),
-        "confidence": manifest.confidence,
-        "seconds": manifest.seconds,
-    }
-
-
-def _as_text(session: Session, manifest: DatasetManifest) -> str:
-    _ = session.words.gettext
-    said = _("{id}: {train} rows to learn, {held} held out, of {total} in the form “{form}”.")
-    lines = [
-        said.format(
-            id=manifest.id,
-            train=manifest.train_rows,
-            held=manifest.eval_rows,
-            total=manifest.rows_in,
-            form=manifest.format.value,
-        )
-    ]
-    for reason, count in manifest.dropped.items():
-        words = session.words.messages.drop_reason(reason)
-        lines.append(_("{count} dropped: {reason}").format(count=count, reason=words))
-    if manifest.few_rows is not None:
-        lines.append(_("That is few: {count} rows or more are advisable.").format(count=manifest.few_rows))
-    return "\n".join(lines)
+    return Renderer.load(_model_folder(session, model))

@@ -20,6 +20,7 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from academy_desktop.core.datasets.library import Library
+from academy_desktop.core.datasets.rows import RowKind
 from academy_desktop.core.models import Models
 from academy_desktop.core.models.inspection import Model, fingerprint
 from trainers.errors import AcademyError, ErrorCode, Fact
@@ -162,6 +163,9 @@ class Recipes:
             yield Problem(
                 "dataset.path", where, "path_outside", {"value": recipe.dataset.path, "expected": str(folder)}
             )
+        if manifest.kind is not RowKind.CHAT:
+            facts: dict[str, Fact] = {"dataset": manifest.name, "kind": str(manifest.kind)}
+            yield Problem("dataset.id", line, ErrorCode.DATASET_KIND, facts)
         if manifest.sha256 != recipe.dataset.sha256:
             yield Problem("dataset.sha256", _line(document, ("dataset", "sha256")), "hash_differs", {})
 

@@ -9,6 +9,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from academy_desktop.core.datasets.audit import Auditor
+from academy_desktop.core.datasets.inspection import Inspection
 from academy_desktop.core.datasets.library import Library
 from academy_desktop.core.environment import Doctor, queue_device
 from academy_desktop.core.exports import Exports
@@ -33,6 +35,7 @@ class Workshop:
     python: Path
     offline: bool
     datasets: Library
+    inspection: Inspection
     models: Models
     demo_model: DemoModel
     recipes: Recipes
@@ -74,6 +77,7 @@ def open_workshop(
         python=python,
         offline=offline,
         datasets=datasets,
+        inspection=Inspection(datasets, Auditor(tasks, data.tmp / "xray")),
         models=models,
         demo_model=demo_model or DemoModel(data, models, tasks, python, offline),
         recipes=Recipes(RESOURCES / "recipes", datasets, models),

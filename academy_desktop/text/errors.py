@@ -129,6 +129,14 @@ FILES: Final = {
         N_("[{matches} datasets are|No dataset here is] called[ “{dataset}”|so][. Nearest: {near}]."),
         N_("See all datasets with “academy data list”, and name one by its id."),
     ),
+    ErrorCode.DATASET_KIND: ErrorText(
+        N_("This dataset is of another kind"),
+        N_(
+            "Training learns from conversations[, and “{dataset}” holds rows of the kind “{kind}”]"
+            "[; row {line} of {path} is none]."
+        ),
+        N_("Choose a dataset of questions and answers or of conversations."),
+    ),
     ErrorCode.DATASET_DAMAGED: ErrorText(
         N_("The dataset is damaged"),
         N_(

@@ -9,7 +9,7 @@ import gettext
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from academy_desktop.text.audits import DEFECTS
+from academy_desktop.text.audits import DEFECT_NAMES, DEFECTS, MENDS
 from academy_desktop.text.checks import CHECKS, ENGINE_REASONS, CheckText
 from academy_desktop.text.messages import Messages
 from academy_desktop.text.templates import fill
@@ -53,3 +53,13 @@ class Findings:
         if code in DEFECTS:
             return fill(self._gettext(DEFECTS[code]), self._messages.shown(facts))
         return self._messages.describe(code, facts).sentence
+
+    def defect_name(self, code: str) -> str:
+        """Name a kind of defect in a few words."""
+        known = DEFECT_NAMES.get(code)
+        return self._gettext(known) if known else code.replace("_", " ")
+
+    def mend(self, code: str, facts: Mapping[str, Fact] | None = None) -> str:
+        """Say what the mend of a defect does; nothing where there is none."""
+        known = MENDS.get(code)
+        return fill(self._gettext(known), self._messages.shown(facts or {})) if known else ""

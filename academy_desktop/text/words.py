@@ -93,7 +93,11 @@ DROPS: Final = {
     "empty_prompt": N_("The question is empty."),
     "empty_answer": N_("The answer is empty, so there is nothing to learn."),
     "too_short": N_("The question or the answer is shorter than the profile asks for."),
+    "too_long": N_("The row is longer than any model can read."),
     "duplicate": N_("The same row was there before."),
+    "near_duplicate": N_("Nearly the same row was there before."),
+    "same_answers": N_("The better and the worse answer are the same."),
+    "not_successful": N_("The lesson does not tell of a success."),
     "bad_roles": N_("The speakers of the conversation are missing or in an order that cannot be trained."),
     "unparsable": N_("The line could not be read."),
 }
@@ -106,7 +110,11 @@ DROPS_BRIEF: Final = {
     "empty_prompt": N_("the question is empty"),
     "empty_answer": N_("the answer is empty"),
     "too_short": N_("too short"),
+    "too_long": N_("too long"),
     "duplicate": N_("there before"),
+    "near_duplicate": N_("nearly there before"),
+    "same_answers": N_("both answers are the same"),
+    "not_successful": N_("not a success"),
     "bad_roles": N_("the order of the speakers"),
     "unparsable": N_("not readable"),
 }

@@ -19,6 +19,7 @@ from PySide6.QtCore import QObject, Signal
 from academy_desktop.core.datasets.importing import Cancelled, Progress
 from academy_desktop.core.datasets.manifest import DatasetManifest
 from academy_desktop.core.datasets.quality import FEW_ROWS, MIN_CHARACTERS, Profile
+from academy_desktop.core.datasets.sniffing import ENDINGS as READ_ENDINGS
 from academy_desktop.text.formats import Formats
 from academy_desktop.text.marking import N_
 from academy_desktop.text.messages import Description, Messages
@@ -27,7 +28,7 @@ from academy_desktop.viewmodels.supervisor import Supervisor
 from trainers.errors import AcademyError, ErrorCode
 
 #: Endings of the files that can be imported.
-ENDINGS = ("json", "jsonl", "ndjson", "csv", "tsv")
+ENDINGS = (*(ending.removeprefix(".") for ending in READ_ENDINGS), "gz")
 
 #: Shares of held-out rows on offer, and the usual one.
 SHARES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5)

@@ -14,15 +14,18 @@ from PySide6.QtCore import QObject, Signal
 
 from academy_desktop.core.datasets.forms import Form
 from academy_desktop.core.datasets.manifest import DatasetManifest
+from academy_desktop.text.findings import Findings
 from academy_desktop.text.formats import Formats
 from academy_desktop.text.marking import N_
 from academy_desktop.text.messages import Messages
 from academy_desktop.viewmodels.background import as_academy
+from academy_desktop.viewmodels.dataset_audit import AuditSource, DatasetAudit
 from academy_desktop.viewmodels.dataset_import import DatasetImport, ImportTarget
 from academy_desktop.viewmodels.figures import Figure
 from academy_desktop.viewmodels.models import BaseModels
 from academy_desktop.viewmodels.records import Record, Records
-from academy_desktop.viewmodels.row_preview import RowPreview, RowSource
+from academy_desktop.viewmodels.row_browser import RowBrowser
+from academy_desktop.viewmodels.row_preview import RowPreview
 from academy_desktop.viewmodels.supervisor import Supervisor
 from trainers.errors import AcademyError
 
@@ -31,7 +34,17 @@ FORM_WORDS = {
     Form.ALPACA: N_("Instructions"),
     Form.PROMPT_COMPLETION: N_("Prompts and completions"),
     Form.MESSAGES: N_("Conversations"),
+    Form.SHAREGPT: N_("Conversations, ShareGPT"),
+    Form.DOLLY: N_("Instructions, Dolly"),
+    Form.OASST: N_("Trees of messages"),
+    Form.PREFERENCE: N_("Better and worse answers"),
+    Form.KTO: N_("Answers with a verdict"),
+    Form.LESSON: N_("Venom lessons"),
+    Form.TEXT: N_("Plain text"),
 }
+
+#: The forms that are named before there is any dataset: the usual ones, as far as there is room.
+COMMON_FORMS = tuple(FORM_WORDS.items())[:4]
 
 #: The columns by which a form is recognised, for people.
 FORM_COLUMNS = {
@@ -39,10 +52,17 @@ FORM_COLUMNS = {
     Form.ALPACA: "instruction, input, output",
     Form.PROMPT_COMPLETION: "prompt, completion",
     Form.MESSAGES: "messages",
+    Form.SHAREGPT: "conversations",
+    Form.DOLLY: "instruction, context, response",
+    Form.OASST: "message_tree_id, prompt",
+    Form.PREFERENCE: "prompt, chosen, rejected",
+    Form.KTO: "prompt, completion, label",
+    Form.LESSON: "situation, action, result",
+    Form.TEXT: "text",
 }
 
 
-class DatasetSource(ImportTarget, RowSource, Protocol):
+class DatasetSource(ImportTarget, Protocol):
     """The datasets of a data directory; every call may block and belongs into a thread."""
 
     def list(self) -> Sequence[DatasetManifest]:
@@ -59,7 +79,9 @@ class Datasets(QObject):
     def __init__(
         self,
         source: DatasetSource,
+        inspection: AuditSource,
         models: BaseModels,
+        findings: Findings,
         messages: Messages,
         formats: Formats,
         translate: Callable[[str], str],
@@ -69,7 +91,9 @@ class Datasets(QObject):
     ) -> None:
         super().__init__(parent)
         self.records = Records(self)
-        self.preview = RowPreview(source, messages, formats, translate, self)
+        self.preview = RowPreview(inspection, messages, formats, translate, self)
+        self.browser = RowBrowser(inspection, formats, translate, supervisor, self)
+        self.audit = DatasetAudit(inspection, findings, formats, translate, supervisor, self._described, self)
         self.importing = DatasetImport(source, messages, formats, translate, supervisor, clock, self)
         self.models = models
         self._source = source
@@ -84,7 +108,10 @@ class Datasets(QObject):
         self._due.set()
         self.importing.told.connect(self.told)
         self.importing.imported.connect(self._take_imported)
+        self.audit.told.connect(self.told)
+        self.audit.mended.connect(self._take_mended)
         models.changed.connect(self._take_models)
+        self.preview.changed.connect(lambda: self.browser.move(self.preview.number))
 
     @property
     def is_known(self) -> bool:
@@ -99,7 +126,7 @@ class Datasets(QObject):
     @property
     def forms(self) -> tuple[tuple[str, str], ...]:
         """The forms that rows may come in: name, columns."""
-        return tuple((self._gettext(words), FORM_COLUMNS[form]) for form, words in FORM_WORDS.items())
+        return tuple((self._gettext(words), FORM_COLUMNS[form]) for form, words in COMMON_FORMS)
 
     @property
     def shown(self) -> DatasetManifest | None:
@@ -138,6 +165,21 @@ class Datasets(QObject):
     def choose_model(self, model_id: str) -> None:
         """Render rows for this model."""
         self.preview.use(next((one for one in self.models.trainable if one.id == model_id), None))
+        self.audit.show(self._shown.id if self._shown else "", self.preview.model)
+
+    def list_defects(self, code: str) -> None:
+        """List only the rows with this defect, and look at the first of them."""
+        name = next((one.name for one in self.audit.defects if one.code == code), code)
+        self._list_only(self.audit.rows_with(code), name)
+
+    def list_cut(self) -> None:
+        """List only the rows that the limit cuts, and look at the first of them."""
+        self._list_only(self.audit.rows_cut(), self.audit.limit_words)
+
+    def _list_only(self, numbers: Sequence[int], why: str) -> None:
+        self.browser.list_only(numbers, why)
+        if numbers:
+            self.preview.go(numbers[0])
 
     @property
     def news(self) -> str:
@@ -213,17 +255,33 @@ class Datasets(QObject):
         self._show(made)
         self.refresh()
 
+    def _take_mended(self, made: DatasetManifest, rows: int) -> None:
+        self._news = self._say(
+            N_("A new version with {rows} rows mended; the old one is still here."),
+            rows=self._formats.integer(rows),
+        )
+        others = tuple(one for one in self.all if one.id != made.id)
+        self._found = (made, *others)
+        self._show(made)
+        self.refresh()
+
+    def _described(self, error: AcademyError) -> object:
+        return self._messages.describe(error.code, error.facts)
+
     def _take_models(self) -> None:
         kept = self.preview.model.id if self.preview.model else ""
         trainable = self.models.trainable
         first = next(iter(trainable), None)
         self.preview.use(next((one for one in trainable if one.id == kept), first))
+        self.audit.show(self._shown.id if self._shown else "", self.preview.model)
         self.changed.emit()
 
     def _show(self, dataset: DatasetManifest | None) -> None:
         self._shown = dataset
         self.records.update([self._record(one) for one in self.all])
+        self.browser.show(dataset.id if dataset else "")
         self.preview.show(dataset)
+        self.audit.show(dataset.id if dataset else "", self.preview.model)
         self.changed.emit()
 
     def _record(self, one: DatasetManifest) -> Record:

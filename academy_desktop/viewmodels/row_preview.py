@@ -7,15 +7,15 @@ longer asked for is dropped. Refuses to know widgets.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from PySide6.QtCore import QObject, Signal
 
-from academy_desktop.core.datasets.library import Row, Split
+from academy_desktop.core.datasets.browse import Rows, StoredRow
 from academy_desktop.core.datasets.manifest import DatasetManifest
 from academy_desktop.core.datasets.xray import Preview, preview
 from academy_desktop.core.models import Model
@@ -25,35 +25,33 @@ from academy_desktop.text.messages import Messages
 from trainers.errors import AcademyError, ErrorCode, Fact
 from trainers.rendering import Renderer
 
-#: Rows that are read at a time: those beside the one that is shown are shown next.
-PAGE_ROWS = 64
-
 #: More of a row is not put on the screen, in characters: laying it out would hold up the window.
 MOST_CHARACTERS = 10_000
+MOST_TOKENS = 2_000
 
 
 class RowSource(Protocol):
     """Reads the rows of a dataset; blocks, belongs into a thread."""
 
-    def rows(self, key: str, split: Split = "train") -> Iterator[Row]:
-        """The rows of one side, in order."""
+    def rows(self, key: str) -> Rows:
+        """The rows of a dataset, by number."""
         ...
 
 
 @dataclass(frozen=True)
 class Part:
-    """A stretch of a row's text."""
+    """A stretch of a row's text; where tokens are shown, one token with its id."""
 
     text: str
     learned: bool
+    token: int | None = None
 
 
 @dataclass(frozen=True)
 class Wish:
-    """The row that is asked for: its number on its side, from 0, and the model's folder, if there is one."""
+    """The row that is asked for: its number, from 0, and the model's folder, if there is one."""
 
     dataset: str
-    split: Split
     number: int
     model: str
 
@@ -63,7 +61,7 @@ class Sight:
     """What was found: the row, rendered if there is a model, or the code of what went wrong."""
 
     wish: Wish
-    row: Row | None = None
+    row: StoredRow | None = None
     rendered: Preview | None = None
     code: str = ""
     facts: Mapping[str, Fact] = field(default_factory=dict)
@@ -73,9 +71,8 @@ class RowReader:
     """Reads rows by their number and renders them; blocks, belongs into a thread, one call at a time."""
 
     def __init__(self, rows: RowSource) -> None:
-        self._rows = rows
-        self._page: tuple[str, Split, int] | None = None
-        self._page_rows: list[Row] = []
+        self._source = rows
+        self._rows: tuple[str, Rows] | None = None
         self._renderer: tuple[str, Renderer] | None = None
 
     def look(self, wish: Wish) -> Sight:
@@ -83,23 +80,19 @@ class RowReader:
         row = None
         try:
             row = self._row(wish)
-            rendered = preview(self._load(wish.model), row) if wish.model else None
+            rendered = preview(self._load(wish.model), row.messages, row.tools) if wish.model else None
         except AcademyError as error:
             return Sight(wish, row, code=error.code, facts=error.facts)
         return Sight(wish, row, rendered)
 
-    def _row(self, wish: Wish) -> Row:
-        page, place = divmod(wish.number, PAGE_ROWS)
-        if self._page != (wish.dataset, wish.split, page):
-            start = page * PAGE_ROWS
-            self._page = None
-            self._page_rows = list(
-                islice(self._rows.rows(wish.dataset, wish.split), start, start + PAGE_ROWS)
-            )
-            self._page = (wish.dataset, wish.split, page)
-        if place >= len(self._page_rows):
-            raise AcademyError(ErrorCode.DATASET_DAMAGED, dataset=wish.dataset)
-        return self._page_rows[place]
+    def _row(self, wish: Wish) -> StoredRow:
+        if self._rows is None or self._rows[0] != wish.dataset:
+            self._rows = (wish.dataset, self._source.rows(wish.dataset))
+        try:
+            return self._rows[1].row(wish.number)
+        except IndexError as error:
+            self._rows = None
+            raise AcademyError(ErrorCode.DATASET_DAMAGED, dataset=wish.dataset) from error
 
     def _load(self, folder: str) -> Renderer:
         if self._renderer is None or self._renderer[0] != folder:
@@ -128,6 +121,7 @@ class RowPreview(QObject):
         self._dataset: DatasetManifest | None = None
         self._model: Model | None = None
         self._number = 0
+        self._with_tokens = False
         self._sight: Sight | None = None
         self._wished = asyncio.Event()
 
@@ -135,6 +129,11 @@ class RowPreview(QObject):
     def model(self) -> Model | None:
         """The model that rows are rendered for."""
         return self._model
+
+    @property
+    def number(self) -> int:
+        """The number of the row that is asked for, from 0."""
+        return self._number
 
     @property
     def total(self) -> int:
@@ -166,20 +165,28 @@ class RowPreview(QObject):
 
     def next(self) -> None:
         """Go to the row after this one."""
-        self._go(self._number + 1)
+        self.go(self._number + 1)
 
     def previous(self) -> None:
         """Go to the row before this one."""
-        self._go(self._number - 1)
+        self.go(self._number - 1)
+
+    def go(self, number: int) -> None:
+        """Go to the row with this number, from 0; one that there is not changes nothing."""
+        if 0 <= number < self.total and number != self._number:
+            self._number = number
+            self._wish()
+
+    def show_tokens(self, wanted: bool) -> None:
+        """Show the row token by token, each with its id, or as text."""
+        self._with_tokens = wanted
+        self.changed.emit()
 
     def wish(self) -> Wish | None:
         """The row that is asked for now."""
         if self._dataset is None or not self.total:
             return None
-        learned = self._dataset.train_rows
-        split: Split = "train" if self._number < learned else "eval"
-        number = self._number if split == "train" else self._number - learned
-        return Wish(self._dataset.id, split, number, self._model.path if self._model else "")
+        return Wish(self._dataset.id, self._number, self._model.path if self._model else "")
 
     def look(self, wish: Wish) -> Sight:
         """Read a row; blocks, belongs into a thread, one call at a time."""
@@ -211,7 +218,7 @@ class RowPreview(QObject):
             row=self._formats.integer(self._number + 1),
             total=self._formats.integer(self.total),
         )
-        if wish.split == "train":
+        if self._dataset is None or self._number < self._dataset.train_rows:
             return where
         held_out = self._gettext(N_("held out"))
         return f"{where} · {held_out}"
@@ -231,6 +238,8 @@ class RowPreview(QObject):
         if sight is None or sight.code:
             return ()
         if sight.rendered is not None:
+            if self._with_tokens:
+                return _as_tokens(sight.rendered)
             text = sight.rendered.text
             whole = [Part(text[one.start : one.end], one.trained) for one in sight.rendered.stretches]
         else:
@@ -256,13 +265,17 @@ class RowPreview(QObject):
             return self._gettext(
                 N_("This is the row as it is stored. A model’s template adds marks of its own.")
             )
-        seen, learned = sight.rendered.tokens, sight.rendered.supervised_tokens
+        seen, learned = len(sight.rendered.tokens), sight.rendered.supervised_tokens
         said = self._say(
             N_("{learned} of {tokens} tokens are learned."),
             learned=self._formats.integer(learned),
             tokens=self._formats.integer(seen),
         )
-        if len(sight.rendered.text) > MOST_CHARACTERS:
+        if self._with_tokens and seen > MOST_TOKENS:
+            most = self._formats.integer(MOST_TOKENS)
+            shortened = self._say(N_("The first {most} tokens are shown."), most=most)
+            said = f"{said} {shortened}"
+        elif not self._with_tokens and len(sight.rendered.text) > MOST_CHARACTERS:
             most = self._formats.integer(MOST_CHARACTERS)
             shortened = self._say(N_("The first {most} characters are shown."), most=most)
             said = f"{said} {shortened}"
@@ -272,11 +285,6 @@ class RowPreview(QObject):
     def _current(self) -> Sight | None:
         return self._sight if self._sight is not None and self._sight.wish == self.wish() else None
 
-    def _go(self, number: int) -> None:
-        if 0 <= number < self.total:
-            self._number = number
-            self._wish()
-
     def _wish(self) -> None:
         self._wished.set()
         self.changed.emit()
@@ -285,13 +293,23 @@ class RowPreview(QObject):
         return self._gettext(template).format(**facts)
 
 
-def _as_stored(row: Row | None) -> list[Part]:
+def _as_stored(row: StoredRow | None) -> list[Part]:
     parts: list[Part] = []
     for message in row.messages if row else ():
         parts.append(Part(f"{message['role']}\n", learned=False))
-        parts.append(Part(message["content"], learned=message["role"] == "assistant"))
+        said = [str(message.get("content") or ""), *map(_called, message.get("tool_calls") or ())]
+        parts.append(Part("\n".join(filter(None, said)), learned=message["role"] == "assistant"))
         parts.append(Part("\n\n", learned=False))
     return parts[:-1]
+
+
+def _called(call: Mapping[str, Any]) -> str:
+    return json.dumps(call.get("function", call), ensure_ascii=False)
+
+
+def _as_tokens(rendered: Preview) -> tuple[Part, ...]:
+    shown = rendered.tokens[:MOST_TOKENS]
+    return tuple(Part(rendered.text[one.start : one.end], one.trained, one.id) for one in shown)
 
 
 def _shortened(parts: list[Part]) -> tuple[Part, ...]:

@@ -8,21 +8,35 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QMimeData, QSize, Qt
-from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QFileDialog, QFrame, QLabel, QPushButton, QScrollArea, QStackedLayout, QWidget
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeEvent, QShowEvent
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QStackedLayout,
+    QWidget,
+)
 from typing_extensions import override
 
 from academy_desktop.text.marking import N_
 from academy_desktop.viewmodels.dataset_import import ENDINGS, Stage
 from academy_desktop.viewmodels.datasets import Datasets
+from academy_desktop.views.audit_panel import AuditPanel
 from academy_desktop.views.facts import FigureRow, Remark
 from academy_desktop.views.import_panel import ImportPanel
 from academy_desktop.views.kit import Elided, EmptyState, button, card, column, label, row
 from academy_desktop.views.look import Look
 from academy_desktop.views.page import HEAD_HEIGHT, heading, list_card, two_sides
 from academy_desktop.views.record_list import RecordList
+from academy_desktop.views.row_browser import RowBrowserView
 from academy_desktop.views.row_view import RowView
 from academy_desktop.views.theme import GAP, GAP_L, GAP_M, GAP_S
+
+#: Forms that the empty page names: the usual ones stand first.
+COMMON_FORMS = 4
 
 
 class DropHint(QLabel):
@@ -107,14 +121,25 @@ class DatasetView(QScrollArea):
         self.figures = FigureRow(4)
         self.reasons = DropReasons(translate)
         self.rows = RowView(look, datasets, translate)
+        self.browser = RowBrowserView(look, datasets, translate)
+        self.audit = AuditPanel(look, datasets, translate)
+        self.show_rows, self.show_check = button(translate(N_("Rows"))), button(translate(N_("Check")))
+        self._about = QWidget()
         lines = column(GAP_M)
         head = column(GAP_S)
         head.addWidget(self.title)
         head.addWidget(self.subtitle)
         lines.addLayout(head)
-        for part in (self.news, self.figures, self.advice, self.reasons):
-            lines.addWidget(part)
-        lines.addWidget(self.rows, 1)
+        about = column(GAP_M)
+        about.addWidget(self.figures)
+        about.addWidget(self.advice)
+        about.addWidget(self.reasons)
+        self._about.setLayout(about)
+        lines.addWidget(self.news)
+        lines.addWidget(self._about)
+        lines.addLayout(self._switch())
+        lines.addWidget(self._both, 1)
+        lines.addWidget(self.audit, 1)
         inner = QWidget()
         inner.setLayout(lines)
         self.setWidgetResizable(True)
@@ -123,7 +148,38 @@ class DatasetView(QScrollArea):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setWidget(inner)
         datasets.changed.connect(self._refresh)
+        self.audit.listed.connect(lambda: self._turn_to(self.show_rows))
+        self._turn_to(self.show_rows)
         self._refresh()
+
+    def _switch(self) -> QHBoxLayout:
+        """Two buttons, and what they show: the rows with the one that is looked at, or the check."""
+        self._both = QWidget()
+        beside = row(GAP_M)
+        beside.addWidget(self.browser, 2)
+        beside.addWidget(self.rows, 3)
+        self._both.setLayout(beside)
+        line = row(GAP)
+        for one in (self.show_rows, self.show_check):
+            one.setCheckable(True)
+            one.clicked.connect(lambda _checked=False, one=one: self._turn_to(one))
+            line.addWidget(one)
+        line.addStretch(1)
+        line.addWidget(self.rows.tokens)
+        line.addWidget(self.rows.model)
+        return line
+
+    def _turn_to(self, wanted: QPushButton) -> None:
+        for one in (self.show_rows, self.show_check):
+            one.setChecked(one is wanted)
+            one.setProperty("kind", "primary" if one is wanted else "plain")
+            one.style().unpolish(one)
+            one.style().polish(one)
+        checks = wanted is self.show_check
+        self.audit.setVisible(checks)
+        self.rows.tokens.setEnabled(not checks)
+        for part in (self._both, self._about):
+            part.setVisible(not checks)
 
     def _refresh(self) -> None:
         shown = self._datasets
@@ -176,6 +232,12 @@ class DatasetsPage(QWidget):
         dialog.open()
 
     @override
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Qt: the window goes, and the chart, which must go first."""
+        self.view.audit.chart.close()
+        super().closeEvent(event)
+
+    @override
     def showEvent(self, event: QShowEvent) -> None:
         """Qt: the page appears; what the command line made meanwhile appears with it."""
         super().showEvent(event)
@@ -219,7 +281,7 @@ class DatasetsPage(QWidget):
         forms = column(GAP_M)
         forms.setContentsMargins(GAP_L, GAP_M, GAP_L, GAP_M)
         forms.addWidget(label(self._gettext(N_("Columns that are recognised")), "small"))
-        for name, columns in self._datasets.forms:
+        for name, columns in self._datasets.forms[:COMMON_FORMS]:
             line = row(GAP_M)
             line.addWidget(label(name))
             line.addStretch(1)

@@ -48,7 +48,7 @@ class Legend(QWidget):
 
 
 class RowView(QFrame):
-    """A card; it shows the rows of the dataset that the page shows."""
+    """A card with one row; `model` and `tokens` say how it is shown and stand where the page wants them."""
 
     def __init__(self, look: Look, datasets: Datasets, translate: Callable[[str], str]) -> None:
         super().__init__()
@@ -63,7 +63,9 @@ class RowView(QFrame):
         self.position = label("")
         self.origin = Elided("small")
         self.model = Choice(look, translate(N_("Render for the model")))
-        self.model.setMinimumContentsLength(20)
+        self.model.setMinimumContentsLength(16)
+        self.tokens = button(translate(N_("Tokens")), hint=translate(N_("Show each token with its id")))
+        self.tokens.setCheckable(True)
         self.text = QPlainTextEdit()
         self.problem = Remark(look, "warning", "warning")
         self.counts = label("", "small", wrap=True)
@@ -71,6 +73,7 @@ class RowView(QFrame):
         self._lay_out()
         self.previous.clicked.connect(self._preview.previous)
         self.next.clicked.connect(self._preview.next)
+        self.tokens.toggled.connect(self._preview.show_tokens)
         self.model.chosen.connect(datasets.choose_model)
         self._preview.changed.connect(self._refresh)
         datasets.models.changed.connect(self._offer_models)
@@ -93,8 +96,6 @@ class RowView(QFrame):
     def _lay_out(self) -> None:
         head = row(GAP)
         head.addWidget(label(self._gettext(N_("What the model sees")), "heading"))
-        head.addStretch(1)
-        head.addWidget(self.model)
         legends = row(GAP_M)
         legends.addWidget(Legend(self._look, self._gettext(N_("learned")), learned=True))
         legends.addWidget(Legend(self._look, self._gettext(N_("only read")), learned=False))
@@ -104,14 +105,16 @@ class RowView(QFrame):
             way.addWidget(step)
         way.addWidget(self.position)
         way.addWidget(self.origin, 1)
-        way.addLayout(legends)
         lines = column(GAP)
         lines.setContentsMargins(GAP_L, GAP_M, GAP_M, GAP_M)
         lines.addLayout(head)
         lines.addLayout(way)
         lines.addWidget(self.problem)
         lines.addWidget(self.text, 1)
-        lines.addWidget(self.counts)
+        foot = row(GAP)
+        foot.addWidget(self.counts, 1)
+        foot.addLayout(legends)
+        lines.addLayout(foot)
         self.setLayout(lines)
 
     def _draw(self) -> None:
@@ -125,6 +128,7 @@ class RowView(QFrame):
         chosen = self._preview.model
         self.model.offer([(one.id, one.name) for one in models], chosen.id if chosen else "")
         self.model.setVisible(bool(models))
+        self.tokens.setVisible(bool(models))
 
     def _refresh(self) -> None:
         preview = self._preview
@@ -146,7 +150,15 @@ class RowView(QFrame):
         cursor = self.text.textCursor()
         for part in self._shown:
             cursor.insertText(part.text, self._format(learned=part.learned))
+            if part.token is not None:
+                cursor.insertText(f" {part.token} ", self._id_format())
         self.text.verticalScrollBar().setValue(0)
+
+    def _id_format(self) -> QTextCharFormat:
+        made = QTextCharFormat()
+        made.setForeground(QColor(self._look.tokens.faint))
+        made.setVerticalAlignment(QTextCharFormat.VerticalAlignment.AlignSubScript)
+        return made
 
     def _format(self, *, learned: bool) -> QTextCharFormat:
         tokens = self._look.tokens

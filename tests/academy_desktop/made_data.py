@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from academy_desktop.app import RESOURCES
+from academy_desktop.core.datasets.audit import Auditor
 from academy_desktop.core.datasets.importing import Cancelled, Progress
+from academy_desktop.core.datasets.inspection import Inspection
 from academy_desktop.core.datasets.library import Library
 from academy_desktop.core.datasets.manifest import DatasetManifest
 from academy_desktop.core.models import Model, Models
@@ -154,6 +156,7 @@ class Shelves:
 
     folder: Path
     library: DatasetSource
+    inspection: Inspection
     source: ModelSource
     demo: DemoSource
     told: list[Description] = field(default_factory=list)
@@ -164,7 +167,8 @@ class Shelves:
         said = (self.words.messages, self.words.formats, self.words.gettext)
         self.supervisor = Supervisor(self.failures.append)
         self.models = BaseModels(self.source, self.demo, *said, self.supervisor)
-        self.datasets = Datasets(self.library, self.models, *said, self.supervisor)
+        findings = self.words.findings
+        self.datasets = Datasets(self.library, self.inspection, self.models, findings, *said, self.supervisor)
         for one in (self.models, self.datasets):
             one.told.connect(self.told.append)
 
@@ -173,6 +177,7 @@ class Shelves:
         self.supervisor.start(self.models.follow(), "models")
         self.supervisor.start(self.datasets.follow(), "datasets")
         self.supervisor.start(self.datasets.preview.follow(), "preview")
+        self.supervisor.start(self.datasets.browser.follow(), "rows")
 
     def read(self) -> None:
         """Look once, without a loop."""
@@ -181,7 +186,9 @@ class Shelves:
         self.see_row()
 
     def see_row(self) -> None:
-        """Read the row that is asked for, without a loop."""
+        """Read the row that is asked for, and the rows to list, without a loop."""
+        if self.datasets.shown is not None:
+            self.datasets.browser.open()
         wish = self.datasets.preview.wish()
         if wish is not None:
             self.datasets.preview.take(self.datasets.preview.look(wish))
@@ -194,4 +201,5 @@ def make_shelves(
     models = Models(data, data.root / "hub")
     tasks = Tasks(Path(sys.executable), Runtimes(data.runtimes))
     own = DemoModel(data, models, tasks, Path(sys.executable), offline=True)
-    return Shelves(data.tmp, library or Library(data.datasets), models, demo or own)
+    rows = Inspection(Library(data.datasets), Auditor(tasks, data.tmp / "xray"))
+    return Shelves(data.tmp, library or Library(data.datasets), rows, models, demo or own)

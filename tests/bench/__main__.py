@@ -17,6 +17,9 @@ from tests.sources import sources_sha256
 #: Name → module that has `measure(Setting)`; brought only when it is asked for. A name before a dot stands
 #: for all that begin with it.
 BENCHES = {
+    "data.import": "tests.bench.data_import",
+    "estimate": "tests.bench.estimate",
+    "data.xray": "tests.bench.data_xray",
     "window.start": "tests.bench.window_start",
     "window.gap": "tests.bench.window_gap",
 }

@@ -55,6 +55,24 @@ def test_missing_rows_are_a_damaged_dataset(tmp_path: Path) -> None:
     assert caught.value.facts["detail"] == "missing"
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"text": "Once upon a time."},
+        {"messages": talk("q", "a")[:1], "chosen": talk("q", "a")[1:], "rejected": talk("q", "b")[1:]},
+        {"messages": talk("q", "a"), "label": False},
+    ],
+)
+def test_rows_of_another_kind_are_not_trained_by_halves(tmp_path: Path, row: dict[str, object]) -> None:
+    path = write(tmp_path / "train.jsonl", [talk("q", "a")])
+    with path.open("a") as out:
+        out.write(json.dumps({"id": 2, **row}) + "\n")
+    with pytest.raises(AcademyError) as caught:
+        render_rows(renderer(CHATML, eos="<|im_end|>"), path, 256)
+    assert caught.value.code is ErrorCode.DATASET_KIND
+    assert caught.value.facts == {"path": str(path), "line": 2}
+
+
 def test_rows_are_rendered_by_the_one_renderer(tmp_path: Path) -> None:
     conversations = [talk("Why?", "Because."), talk("And now?", "Now it is 🗼.")]
     ours = renderer(CHATML, eos="<|im_end|>")

@@ -51,6 +51,7 @@ ROUTES: dict[tuple[str, str], dict[str, Any] | None] = {
     ("POST", f"{ACADEMY}/adapters/{{adapter_id}}/sign"): SIGN,
     ("GET", "/api/v1/system/llm-servers/active"): None,
     ("GET", "/api/v1/system/llm-runtime/options"): None,
+    ("GET", "/api/v1/lessons"): None,
     ("GET", "/api/v1/models"): None,
     ("POST", "/api/v1/models/activate"): ACTIVATE_MODEL,
     ("GET", "/api/v1/config/runtime"): None,

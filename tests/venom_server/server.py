@@ -186,6 +186,8 @@ def _done(
             return state.active_server()
         case "/api/v1/system/llm-runtime/options":
             return state.runtime_options()
+        case "/api/v1/lessons":
+            return state.told_lessons(int(query.get("limit", ["10"])[0]), query.get("tags", [""])[0])
         case "/api/v1/models":
             return state.models()
         case "/api/v1/models/activate":

@@ -66,6 +66,7 @@ class VenomState:
     model: str = "gemma3:4b"
     previous: str = ""
     switches: Switches = field(default_factory=Switches)
+    lessons: list[dict[str, Any]] = field(default_factory=list)
 
     # the registry
 
@@ -102,6 +103,16 @@ class VenomState:
             raise Refused(503, "Academy is disabled in config")
         if not self.switches.ready:
             raise Refused(503, "Academy components not initialized. Check server logs.")
+
+    def told_lessons(self, limit: int, tags: str) -> dict[str, Any]:
+        """With tags, the limit goes unheeded."""
+        wanted = {tag.strip() for tag in tags.split(",") if tag.strip()}
+        found = (
+            [lesson for lesson in self.lessons if wanted & set(lesson["tags"])]
+            if wanted
+            else self.lessons[:limit]
+        )
+        return {"status": "success", "count": len(found), "lessons": found}
 
     def status(self) -> dict[str, Any]:
         on = self.switches.academy and self.switches.ready

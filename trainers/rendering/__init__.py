@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from trainers.rendering.renderer import IGNORED, Prompt, Rendered, Renderer
 from trainers.rendering.spans import Note, Span
-from trainers.rendering.template import ChatTemplate, Message, render_template
+from trainers.rendering.template import ChatTemplate, Message, Tool, render_template
 
 __all__ = [
     "IGNORED",
@@ -19,5 +19,6 @@ __all__ = [
     "Rendered",
     "Renderer",
     "Span",
+    "Tool",
     "render_template",
 ]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from operator import le
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -11,7 +14,7 @@ from tokenizers import Tokenizer
 from trainers.errors import AcademyError
 from trainers.rendering.model_files import read_model_files
 from trainers.rendering.spans import Note, Span, TurnFinder
-from trainers.rendering.template import ChatTemplate, Message
+from trainers.rendering.template import ChatTemplate, Message, Tool
 
 #: The label of a token that is not trained (torch's `cross_entropy` ignores it).
 IGNORED = -100
@@ -23,14 +26,16 @@ _PROBE: tuple[Message, ...] = ({"role": "user", "content": "ask"}, {"role": "ass
 class Rendered:
     """A conversation as a model is trained on it.
 
-    `ids`, `labels` and `offsets` have one entry per token kept; `text` and `spans` are those of the whole
-    conversation even when it was truncated. Offsets and spans count characters of `text`.
+    `ids`, `labels` and `offsets` have one entry per token kept; `runs` are the half-open ranges of those that
+    are trained. `text` and `spans` are those of the whole conversation even when it was truncated. Offsets
+    and spans count characters of `text`.
     """
 
     text: str
     ids: list[int]
     labels: list[int]
     offsets: list[tuple[int, int]]
+    runs: tuple[tuple[int, int], ...]
     spans: tuple[Span, ...]
     truncated: bool
     notes: tuple[Note, ...]
@@ -38,7 +43,7 @@ class Rendered:
     @property
     def supervised_tokens(self) -> int:
         """Number of tokens that are trained."""
-        return len(self.labels) - self.labels.count(IGNORED)
+        return sum(end - start for start, end in self.runs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,25 +125,44 @@ class Renderer:
         return min(self._end_ids, default=0)
 
     @property
+    def special_texts(self) -> tuple[str, ...]:
+        """Texts that the tokenizer takes for special tokens wherever they stand, the longest first."""
+        added = self._tokenizer.get_added_tokens_decoder().values()
+        return tuple(sorted({token.content for token in added if token.special}, key=len, reverse=True))
+
+    @property
     def end_of_turn_ids(self) -> frozenset[int]:
         """Ids that end an answer: eos, generation_config.json's, and the one that the template writes."""
         return self._end_ids
 
-    def render(self, messages: Sequence[Message], max_length: int | None = None) -> Rendered:
+    def render(
+        self,
+        messages: Sequence[Message],
+        max_length: int | None = None,
+        tools: Sequence[Tool] | None = None,
+    ) -> Rendered:
         """Render, tokenize and label a conversation; ids and labels beyond `max_length` tokens are cut off.
 
         Raises:
             AcademyError: `template_failed`.
         """
-        text = self._template.render(messages)
+        text = self._template.render(messages, tools=tools)
         ids, offsets = self._tokenize(text)
-        ends = [Span(*place) for token, place in zip(ids, offsets, strict=True) if token in self._end_ids]
-        spans, notes = TurnFinder(self._template, messages, text, ends).find()
-        labels = _labels(ids, offsets, spans)
+        ends = [Span(*offsets[place]) for place, token in enumerate(ids) if token in self._end_ids]
+        spans, notes = TurnFinder(self._template, messages, text, ends, tools).find()
         truncated = max_length is not None and len(ids) > max_length
         if truncated:
-            ids, labels, offsets = ids[:max_length], labels[:max_length], offsets[:max_length]
-        return Rendered(text, ids, labels, offsets, spans, truncated, notes)
+            ids, offsets = ids[:max_length], offsets[:max_length]
+        runs = _runs(offsets, spans)
+        return Rendered(text, ids, _labels(ids, runs), offsets, runs, spans, truncated, notes)
+
+    def text(self, messages: Sequence[Message], tools: Sequence[Tool] | None = None) -> str:
+        """Render a conversation and no more.
+
+        Raises:
+            AcademyError: `template_failed`.
+        """
+        return self._template.render(messages, tools=tools)
 
     def prompt(self, messages: Sequence[Message]) -> Prompt:
         """Render a conversation so that it ends where the assistant's answer begins.
@@ -182,16 +206,30 @@ class Renderer:
         return frozenset()
 
 
-def _labels(ids: list[int], offsets: list[tuple[int, int]], spans: Sequence[Span]) -> list[int]:
-    """Labels: the id of a token that starts inside a span, else `IGNORED`. Spans are in order."""
+def _runs(offsets: Sequence[tuple[int, int]], spans: Sequence[Span]) -> tuple[tuple[int, int], ...]:
+    """Ranges of tokens that start inside a span. Spans are in order."""
+    starts = [start for start, _ in offsets]
+    if all(map(le, starts, islice(starts, 1, None))):
+        found = ((bisect_left(starts, span.start), bisect_left(starts, span.end)) for span in spans)
+        return tuple((first, end) for first, end in found if first < end)
+    return _runs_out_of_order(starts, spans)
+
+
+def _runs_out_of_order(starts: Sequence[int], spans: Sequence[Span]) -> tuple[tuple[int, int], ...]:
+    """As `_runs`, for a tokenizer whose offsets do not grow: each token is looked at by itself."""
+    runs: list[tuple[int, int]] = []
+    for place, start in enumerate(starts):
+        if any(span.start <= start < span.end for span in spans):
+            if runs and runs[-1][1] == place:
+                runs[-1] = (runs[-1][0], place + 1)
+            else:
+                runs.append((place, place + 1))
+    return tuple(runs)
+
+
+def _labels(ids: list[int], runs: Sequence[tuple[int, int]]) -> list[int]:
+    """Labels: the id of a token in a run, else `IGNORED`."""
     labels = [IGNORED] * len(ids)
-    remaining = iter(spans)
-    span = next(remaining, None)
-    for index, (start, _) in enumerate(offsets):
-        while span is not None and start >= span.end:
-            span = next(remaining, None)
-        if span is None:
-            break
-        if start >= span.start:
-            labels[index] = ids[index]
+    for start, end in runs:
+        labels[start:end] = ids[start:end]
     return labels

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from trainers.errors import AcademyError
-from trainers.rendering.template import ChatTemplate, Message
+from trainers.rendering.template import ChatTemplate, Message, Tool
 
 
 class Note(StrEnum):
@@ -39,10 +39,16 @@ class TurnFinder:
     """
 
     def __init__(
-        self, template: ChatTemplate, messages: Sequence[Message], text: str, ends: Sequence[Span]
+        self,
+        template: ChatTemplate,
+        messages: Sequence[Message],
+        text: str,
+        ends: Sequence[Span],
+        tools: Sequence[Tool] | None = None,
     ) -> None:
         self._template = template
         self._messages = messages
+        self._tools = tools
         self._text = text
         self._ends = ends
         self._end_starts = [end.start for end in ends]
@@ -68,7 +74,7 @@ class TurnFinder:
         start = self._prompt_length(index)
         if start is None:
             return None, Note.TURN_NOT_LOCATED
-        content_end = self._content_end(start, str(self._messages[index].get("content", "")))
+        content_end = self._content_end(start, str(self._messages[index].get("content") or ""))
         if content_end is not None:
             end = self._next_end(content_end)
             if end is not None and not self._text[content_end : end.start].strip():
@@ -98,7 +104,9 @@ class TurnFinder:
 
     def _prefix_length(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> int | None:
         try:
-            prefix = self._template.render(messages, add_generation_prompt=add_generation_prompt)
+            prefix = self._template.render(
+                messages, add_generation_prompt=add_generation_prompt, tools=self._tools
+            )
         except AcademyError:
             return None  # some templates refuse a part of a conversation that they accept as a whole
         return len(prefix) if self._text.startswith(prefix) else None

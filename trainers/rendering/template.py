@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from jinja2 import Environment, nodes
 from jinja2.exceptions import TemplateError
@@ -19,7 +20,9 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from trainers.errors import AcademyError, ErrorCode
 
-Message = Mapping[str, str]
+#: `role` and `content`, and for tools `tool_calls`, `name` and `tool_call_id`.
+Message = Mapping[str, Any]
+Tool = Mapping[str, Any]
 
 
 class ChatTemplate:
@@ -33,8 +36,16 @@ class ChatTemplate:
         except TemplateError as error:
             raise AcademyError(ErrorCode.TEMPLATE_FAILED, detail=str(error)) from error
 
-    def render(self, messages: Sequence[Message], *, add_generation_prompt: bool = False) -> str:
+    def render(
+        self,
+        messages: Sequence[Message],
+        *,
+        add_generation_prompt: bool = False,
+        tools: Sequence[Tool] | None = None,
+    ) -> str:
         """Return the conversation's text; with `add_generation_prompt` it ends where an answer would begin.
+
+        `tools` are the functions that the model may call, as JSON schemas.
 
         Raises:
             AcademyError: `template_failed` with the template's own words, whatever it raised.
@@ -42,7 +53,7 @@ class ChatTemplate:
         try:
             return self._compiled.render(
                 messages=[dict(message) for message in messages],
-                tools=None,
+                tools=[dict(tool) for tool in tools] if tools else None,
                 documents=None,
                 add_generation_prompt=add_generation_prompt,
                 **self._special_tokens,

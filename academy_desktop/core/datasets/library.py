@@ -16,20 +16,26 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic_core import from_json
 
-from academy_desktop.core.datasets.forms import Form
+from academy_desktop.core.datasets.forms import Form, kind_of
 from academy_desktop.core.datasets.importing import Importer, ImportOptions, Progress, Tally, content_hash
+from academy_desktop.core.datasets.lineage import Edits, Written, write_edited, write_mixed
 from academy_desktop.core.datasets.manifest import MANIFEST_NAME, DatasetManifest, read_manifest
+from academy_desktop.core.datasets.near import NearDups
 from academy_desktop.core.datasets.quality import Profile
+from academy_desktop.core.datasets.rows import Messages
 from trainers.errors import AcademyError, ErrorCode
 from trainers.files import sync_folder
 from trainers.layout import write_record
 from trainers.space import is_full
 
 Split = Literal["train", "eval"]
+
+#: The most that a mix repeats rows.
+MAX_WEIGHT = 100
 
 _WORK_PREFIX = ".import-"
 _STALE_S = 24 * 3600.0
@@ -42,7 +48,7 @@ class Row:
     id: int
     file: str
     row: int
-    messages: list[dict[str, str]]
+    messages: Messages
 
 
 class Library:
@@ -62,6 +68,7 @@ class Library:
         eval_fraction: float = 0.1,
         seed: int = 3407,
         dedup: bool = True,
+        near_dups: str = "apart",
         eval_files: Sequence[Path] = (),
         progress: Progress | None = None,
         cancelled: Callable[[], bool] | None = None,
@@ -79,7 +86,9 @@ class Library:
         """
         begun = time.monotonic()
         form = None if format == "auto" else Form(format)
-        options = ImportOptions(form, mapping, Profile(profile), eval_fraction, seed, dedup)
+        options = ImportOptions(
+            form, mapping, Profile(profile), eval_fraction, seed, dedup, NearDups(near_dups)
+        )
         with self._writing(), self._work_folder() as work:
             tally = Importer(work, options, progress, cancelled).run(files, eval_files)
             manifest = _manifest(name, options, tally)
@@ -87,6 +96,46 @@ class Library:
             stored = self._publish(work, manifest)
         seconds = time.monotonic() - begun
         return stored.model_copy(update={"seconds": seconds, "confidence": tally.confidence})
+
+    def edit(self, key: str, edits: Edits, name: str = "") -> DatasetManifest:
+        """Make a version of a dataset with rows left out or changed; see `lineage.Edits`.
+
+        Raises:
+            AcademyError: as `get` and `lineage.write_edited`; `disk_full` or `data_dir_not_writable`.
+        """
+        parent = self.get(key)
+        with self._writing(), self._work_folder() as work:
+            written = write_edited(self.root / parent.id, work, edits)
+            manifest = _descendant([parent], name or parent.name, written)
+            write_record(work / MANIFEST_NAME, manifest)
+            return self._publish(work, manifest)
+
+    def mix(self, parts: Sequence[tuple[str, float]], name: str, seed: int = 3407) -> DatasetManifest:
+        """Make a dataset of others: `weight` times the rows to learn of each, all held-out rows once.
+
+        Raises:
+            AcademyError: as `get`; `mapping_invalid` for parts of different kinds or a weight below 0;
+                `nothing_left`, `disk_full` or `data_dir_not_writable`.
+        """
+        begun = time.monotonic()
+        parents = [self.get(key) for key, _ in parts]
+        kinds = dict.fromkeys(parent.kind for parent in parents)
+        if len(kinds) != 1:
+            raise AcademyError(ErrorCode.MAPPING_INVALID, key=", ".join(kinds), detail="one kind of rows")
+        for key, weight in parts:
+            if not 0 <= weight <= MAX_WEIGHT:
+                detail = f"a weight of 0 to {MAX_WEIGHT}"
+                raise AcademyError(ErrorCode.MAPPING_INVALID, key=f"{key}={weight}", detail=detail)
+        sources = [
+            (self.root / parent.id, weight) for parent, (_, weight) in zip(parents, parts, strict=True)
+        ]
+        with self._writing(), self._work_folder() as work:
+            written = write_mixed(sources, work, seed)
+            weights = {parent.id: weight for parent, (_, weight) in zip(parents, parts, strict=True)}
+            manifest = _descendant(parents, name, written, seed=seed, weights=weights)
+            write_record(work / MANIFEST_NAME, manifest)
+            stored = self._publish(work, manifest)
+        return stored.model_copy(update={"seconds": time.monotonic() - begun})
 
     def list(self) -> tuple[DatasetManifest, ...]:
         """The datasets, oldest first; a folder whose manifest cannot be read is left out."""
@@ -134,7 +183,7 @@ class Library:
             with path.open("rb") as stream:
                 for line in stream:
                     row = from_json(line)
-                    yield Row(row["id"], row["source"]["file"], row["source"]["row"], row["messages"])
+                    yield Row(row["id"], row["source"]["file"], row["source"]["row"], row.get("messages", []))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise AcademyError(ErrorCode.DATASET_DAMAGED, dataset=dataset, path=str(path)) from error
 
@@ -217,7 +266,34 @@ def _manifest(name: str, options: ImportOptions, tally: Tally) -> DatasetManifes
         dropped=dict(sorted(tally.dropped.items())),
         train_rows=tally.train_rows,
         eval_rows=tally.eval_rows,
+        kind=kind_of(tally.form),
+        near_dups=options.near_dups,
+        conflicting_rows=tally.conflicting_rows,
     )
+
+
+def _descendant(
+    parents: Sequence[DatasetManifest], name: str, written: Written, **changes: Any
+) -> DatasetManifest:
+    """The manifest of a dataset that is made of others: what it does not change it has from the first."""
+    facts: dict[str, Any] = {
+        "id": f"{_slug(name)}-{written.sha256[:8]}",
+        "name": name,
+        "created_at": time.time(),
+        "sha256": written.sha256,
+        "sources": tuple(dict.fromkeys(one for parent in parents for one in parent.sources)),
+        "rows_in": sum(parent.rows_kept for parent in parents),
+        "rows_kept": written.rows,
+        "dropped": {},
+        "train_rows": written.train_rows,
+        "eval_rows": written.eval_rows,
+        "conflicting_rows": 0,
+        "parents": tuple(parent.id for parent in parents),
+        "excluded_rows": written.excluded_rows,
+        "edited_rows": written.edited_rows,
+        "weights": {},
+    }
+    return parents[0].model_copy(update={**facts, **changes})
 
 
 def _slug(name: str) -> str:

@@ -10,7 +10,9 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from academy_desktop.core.datasets.forms import Form
+from academy_desktop.core.datasets.near import NearDups
 from academy_desktop.core.datasets.quality import FEW_ROWS, Profile
+from academy_desktop.core.datasets.rows import RowKind
 from trainers.errors import AcademyError, ErrorCode
 from trainers.layout import PROTOCOL_VERSION, Record
 
@@ -44,6 +46,13 @@ class DatasetManifest(Record):
     train_rows: int
     eval_rows: int
     parents: tuple[str, ...] = ()
+    # What follows is left out where it says nothing, so that an older manifest is written as it was read.
+    kind: RowKind = Field(RowKind.CHAT, exclude_if=lambda kind: kind is RowKind.CHAT)
+    near_dups: NearDups = Field(NearDups.KEEP, exclude_if=lambda choice: choice is NearDups.KEEP)
+    conflicting_rows: int = Field(0, exclude_if=lambda rows: not rows)
+    excluded_rows: int = Field(0, exclude_if=lambda rows: not rows)
+    edited_rows: int = Field(0, exclude_if=lambda rows: not rows)
+    weights: Mapping[str, float] = Field(default_factory=dict, exclude_if=lambda weights: not weights)
     seconds: float = Field(0.0, exclude=True, description="Time the import took; not stored.")
     confidence: float = Field(1.0, exclude=True, description="Certainty of the detected form; not stored.")
 

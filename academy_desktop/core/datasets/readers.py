@@ -1,8 +1,8 @@
-"""Reads files row by row: JSON, JSON Lines, CSV and TSV, in UTF-8 with or without a byte-order mark.
+"""Reads files row by row: JSON, CSV, text in UTF-8, Parquet, Arrow, PDF and Word; also gzipped.
 
-Lines and tables are streamed; a JSON document is read whole. A row that cannot be read is handed on as
-damaged with its number, so that it is counted; a file that cannot be understood at all is refused. Refuses to
-know what the rows mean.
+Lines, tables, lists and columns are streamed; other documents are read whole, up to a limit. A row that
+cannot be read is handed on as damaged with its number, so that it is counted; a file that cannot be
+understood at all is refused. Refuses to know what the rows mean.
 """
 
 from __future__ import annotations
@@ -15,11 +15,17 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
+from academy_desktop.core.datasets.columnar import read_arrow, read_parquet
+from academy_desktop.core.datasets.documents import read_docx, read_pdf
+from academy_desktop.core.datasets.inflating import Inflated
+from academy_desktop.core.datasets.json_lists import read_list
+from academy_desktop.core.datasets.passages import read_text
 from academy_desktop.core.datasets.sniffing import HEAD_BYTES, Kind, Sniffed, sniff
 from trainers.errors import AcademyError, ErrorCode
 
@@ -27,6 +33,14 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 _CHUNK_BYTES = 1 << 20
+
+#: The longest line that is a row, in bytes; a longer one is damaged.
+LINE_BYTES = 16 << 20
+#: How much of such a line is shown.
+_KEPT_BYTES = 4096
+#: The largest file that is read whole, in bytes; a JSON list beyond `LIST_BYTES` is read value by value.
+DOCUMENT_BYTES = 128 << 20
+LIST_BYTES = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +103,40 @@ class SourceFile:
         with _readable(self.path):
             before = os.stat(self.path)
             with Tap(self.path, self.watch) as tap:
-                stream = io.BufferedReader(tap, _CHUNK_BYTES)
+                raw = Inflated(tap) if self.path.suffix.lower() == ".gz" else tap
+                stream = io.BufferedReader(raw, _CHUNK_BYTES)
                 sniffed = sniff(self.path, stream.peek(HEAD_BYTES)[:HEAD_BYTES])
-                _skip_mark(stream)
-                yield from _records(sniffed, stream)
-                stream.read()
+                yield from self._records(sniffed, stream)
+                _exhaust(tap)
                 self.size_bytes, self.sha256 = tap.size_bytes, tap.sha256
             after = os.stat(self.path)
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             raise _unreadable(self.path, "it changed while it was read")
+
+    def _records(self, sniffed: Sniffed, stream: io.BufferedReader[Any]) -> Iterator[Record]:
+        if stream.peek(3).startswith(codecs.BOM_UTF8):
+            stream.read(3)
+        match sniffed.kind:
+            case Kind.DOCUMENT:
+                return _document(stream)
+            case Kind.LINES:
+                return _lines(_bounded(stream))
+            case Kind.TABLE:
+                return _table(stream, sniffed.delimiter)
+            case Kind.TEXT:
+                return _numbered(read_text(_whole(stream).decode()))
+            case Kind.PARQUET:
+                return _numbered(read_parquet(self._columns(stream)))
+            case Kind.ARROW:
+                return _numbered(read_arrow(self._columns(stream)))
+            case Kind.PDF:
+                return _numbered(read_text(read_pdf(_whole(stream))))
+            case Kind.DOCX:
+                return _numbered(read_text(read_docx(_whole(stream))))
+
+    def _columns(self, stream: io.BufferedReader[Any]) -> bytes | Path:
+        """A file of columns is read out of order: from its place, or unpacked in memory."""
+        return _whole(stream) if self.path.suffix.lower() == ".gz" else self.path
 
 
 @contextmanager
@@ -115,23 +154,62 @@ def _unreadable(path: Path, detail: str | None) -> AcademyError:
     return AcademyError(ErrorCode.FILE_UNREADABLE, path=str(path), detail=detail)
 
 
-def _skip_mark(stream: io.BufferedReader[Tap]) -> None:
-    if stream.peek(3).startswith(codecs.BOM_UTF8):
-        stream.read(3)
+def _exhaust(tap: Tap) -> None:
+    """Read what is left, so that size and hash are those of the whole file."""
+    left = bytearray(_CHUNK_BYTES)
+    while tap.readinto(left):
+        pass
 
 
-def _records(sniffed: Sniffed, stream: io.BufferedReader[Tap]) -> Iterator[Record]:
-    match sniffed.kind:
-        case Kind.DOCUMENT:
-            return _document(stream.read())
-        case Kind.LINES:
-            return _lines(stream)
-        case Kind.TABLE:
-            return _table(stream, sniffed.delimiter)
+def _numbered(values: Iterable[object]) -> Iterator[Record]:
+    for number, value in enumerate(values, 1):
+        yield Record(number, value)
 
 
-def _document(content: bytes) -> Iterator[Record]:
+def _whole(stream: io.BufferedReader[Any]) -> bytes:
+    """All that is left of a stream.
+
+    Raises:
+        ValueError: it is more than is read whole.
+    """
+    parts: list[bytes] = []
+    size = 0
+    while part := stream.read(_CHUNK_BYTES):
+        parts.append(part)
+        size += len(part)
+        if size > DOCUMENT_BYTES:
+            raise ValueError(f"it is larger than {DOCUMENT_BYTES >> 20} MB: save it as JSON Lines or CSV")
+    return b"".join(parts)
+
+
+def _bounded(stream: io.BufferedReader[Any]) -> Iterator[bytes]:
+    """The lines of a stream; of one that is too long its beginning, which is no JSON any more."""
+    while line := stream.readline(LINE_BYTES):
+        rest = line
+        while rest and not rest.endswith(b"\n"):
+            rest = stream.readline(_CHUNK_BYTES)
+            if rest and len(line) == LINE_BYTES:
+                line = line[:_KEPT_BYTES] + b" \xe2\x80\xa6"
+        yield line
+
+
+def _document(stream: io.BufferedReader[Any]) -> Iterator[Record]:
     """Rows of a JSON document: a list, an object that holds one list of objects, or one object."""
+    content = _upto(stream, LIST_BYTES)
+    if len(content) == LIST_BYTES and content.lstrip()[:1] == b"[":
+        return _numbered(read_list(chain([content], iter(lambda: stream.read(_CHUNK_BYTES), b""))))
+    return _rows_of(content + _whole(stream))
+
+
+def _upto(stream: io.BufferedReader[Any], most: int) -> bytes:
+    parts: list[bytes] = []
+    while most and (part := stream.read(most)):
+        parts.append(part)
+        most -= len(part)
+    return b"".join(parts)
+
+
+def _rows_of(content: bytes) -> Iterator[Record]:
     try:
         value = from_json(content)
     except ValueError:
@@ -141,14 +219,9 @@ def _document(content: bytes) -> Iterator[Record]:
         return
     if isinstance(value, dict):
         lists = [entry for entry in value.values() if _is_rows(entry)]
-        value = (
-            lists[0]
-            if len(lists) == 1 and "messages" not in value and "conversations" not in value
-            else [value]
-        )
-    rows = value if isinstance(value, list) else [value]
-    for number, row in enumerate(rows, 1):
-        yield Record(number, row)
+        is_row = {"messages", "conversations", "message_tree_id", "chosen"} & value.keys()
+        value = lists[0] if len(lists) == 1 and not is_row else [value]
+    yield from _numbered(value if isinstance(value, list) else [value])
 
 
 def _is_rows(value: object) -> bool:
@@ -166,7 +239,7 @@ def _lines(stream: Iterable[bytes]) -> Iterator[Record]:
             yield Record(number, line.decode("utf-8", "replace").rstrip("\r\n"), damaged=True)
 
 
-def _table(stream: io.BufferedReader[Tap], delimiter: str) -> Iterator[Record]:
+def _table(stream: io.BufferedReader[Any], delimiter: str) -> Iterator[Record]:
     """Rows of a table as objects of its header's names; a row with more cells than names is damaged."""
     text = io.TextIOWrapper(stream, "utf-8", newline="")
     try:

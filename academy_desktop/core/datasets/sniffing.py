@@ -16,6 +16,7 @@ HEAD_BYTES = 64 * 1024
 
 _JSON_SUFFIXES = {".json": "JSON", ".jsonl": "JSON Lines", ".ndjson": "JSON Lines"}
 _TABLE_SUFFIXES = {".csv": "CSV", ".tsv": "TSV"}
+_TEXT_SUFFIXES = {".txt": "text", ".text": "text", ".md": "Markdown", ".markdown": "Markdown"}
 _ALL = "JSON, JSON Lines, CSV, TSV"
 _DELIMITERS = ",\t;|"
 
@@ -47,6 +48,24 @@ class Kind(StrEnum):
     DOCUMENT = "json"
     LINES = "jsonl"
     TABLE = "csv"
+    TEXT = "text"
+    PARQUET = "parquet"
+    ARROW = "arrow"
+    PDF = "pdf"
+    DOCX = "docx"
+
+
+#: Endings of files that are no text: the kind, its name, and what such a file begins with.
+_BINARY = {
+    ".parquet": (Kind.PARQUET, "Parquet", (b"PAR1",)),
+    ".arrow": (Kind.ARROW, "Arrow", (b"ARROW1", b"\xff\xff\xff\xff")),
+    ".feather": (Kind.ARROW, "Feather", (b"ARROW1",)),
+    ".pdf": (Kind.PDF, "PDF", (b"%PDF-",)),
+    ".docx": (Kind.DOCX, "Word document", (b"PK\x03\x04",)),
+}
+
+#: All endings that are read, without the `.gz` that may follow.
+ENDINGS = (*_JSON_SUFFIXES, *_TABLE_SUFFIXES, *_TEXT_SUFFIXES, *_BINARY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +82,13 @@ def sniff(path: Path, head: bytes) -> Sniffed:
     Raises:
         AcademyError: `file_empty`, or `file_not_its_format` when the content contradicts the name.
     """
-    expected = {**_JSON_SUFFIXES, **_TABLE_SUFFIXES}.get(path.suffix.lower(), _ALL)
+    suffix = ending(path)
+    if suffix in _BINARY and head:
+        kind, name, signatures = _BINARY[suffix]
+        if not head.startswith(signatures):
+            raise _mismatch(path, name, _stranger(head) or "text")
+        return Sniffed(kind)
+    expected = {**_JSON_SUFFIXES, **_TABLE_SUFFIXES, **_TEXT_SUFFIXES}.get(suffix, _ALL)
     stranger = _stranger(head)
     if stranger is not None:
         raise _mismatch(path, expected, stranger)
@@ -74,12 +99,19 @@ def sniff(path: Path, head: bytes) -> Sniffed:
         if _is_json(text):
             raise _mismatch(path, expected, "JSON")
         return Sniffed(Kind.TABLE, _delimiter(text, "\t" if expected == "TSV" else ","))
+    if suffix in _TEXT_SUFFIXES and not _is_json(text):
+        return Sniffed(Kind.TABLE, "\t") if _has_tabs(text) else Sniffed(Kind.TEXT)
     if not _begins_like_json(text):
         table = _delimiter(text, "")
         if expected == _ALL and table:
             return Sniffed(Kind.TABLE, table)
         raise _mismatch(path, expected, "CSV" if table else "text")
-    return Sniffed(_json_kind(path.suffix.lower(), text))
+    return Sniffed(_json_kind(suffix, text))
+
+
+def ending(path: Path) -> str:
+    """The ending that tells what a file is: the one before `.gz`, if that comes last."""
+    return Path(path.stem if path.suffix.lower() == ".gz" else path.name).suffix.lower()
 
 
 def _mismatch(path: Path, expected: str, found: str) -> AcademyError:
@@ -102,6 +134,12 @@ def _stranger(head: bytes) -> str | None:
     except UnicodeDecodeError:
         return None if _begins_like_json(head.lstrip()) else "text that is not UTF-8"
     return None
+
+
+def _has_tabs(text: bytes) -> bool:
+    """Whether the first two lines have the same number of tabs."""
+    first, second = [*text.split(b"\n", 2), b"", b""][:2]
+    return 0 < first.count(b"\t") == second.count(b"\t")
 
 
 def _begins_like_json(text: bytes) -> bool:

@@ -127,6 +127,12 @@ class Deactivated(Answer):
     reason: str | None = None
 
 
+class Lessons(Answer):
+    """What a server has learned from its tasks; each lesson is a record as it stands."""
+
+    lessons: tuple[dict[str, Any], ...]
+
+
 @dataclass(frozen=True)
 class Features:
     """What the server can do, by the paths that it has; servers name no useful version."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
@@ -25,6 +25,7 @@ from academy_desktop.core.venom.answers import (
     Audit,
     Deactivated,
     Features,
+    Lessons,
     RuntimeOptions,
     ServerModels,
     Signed,
@@ -147,6 +148,12 @@ class VenomClient:
     def audit(self, runtime: str, model: str) -> Audit:
         """Return what the server thinks of every adapter for a runtime and a base model."""
         return self._get(f"{ADAPTERS}/audit", Audit, params={"runtime_id": runtime, "model_id": model})
+
+    def lessons(self, limit: int, tags: Sequence[str] = ()) -> tuple[dict[str, Any], ...]:
+        """Return lessons, at most `limit`; with `tags`, those that have one of them."""
+        params = {"limit": str(limit), **({"tags": ",".join(tags)} if tags else {})}
+        # a server that is given tags takes no notice of the limit
+        return self._get("/api/v1/lessons", Lessons, params=params).lessons[:limit]
 
     def takes_changes(self) -> bool:
         """Return whether the server would activate an adapter for us: asks for one that there is not.

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from academy_desktop.core.exports import Exports
@@ -121,6 +121,16 @@ class Venom:
         with self._client(self.connections.get(name)) as client:
             client.greet()
             return client.adapters()
+
+    def lessons(self, name: str, limit: int, tags: Sequence[str] = ()) -> Sequence[dict[str, Any]]:
+        """Return what a server has learned from its tasks, at most `limit` lessons.
+
+        Raises:
+            AcademyError: `connection_unknown`, `offline`; what is wrong with the server.
+        """
+        with self._client(self.connections.get(name)) as client:
+            client.greet()
+            return client.lessons(limit, tags)
 
     def plan(self, name: str, order: Order) -> Sent:
         """Look what a push would do; changes nothing, so it may be asked while somebody sends.

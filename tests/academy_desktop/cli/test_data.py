@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 from tests.academy_desktop.cli.conftest import Academy
+from tests.venom_server.server import VenomServer
+from tests.venom_server.state import VenomState
 
 
 def test_an_import_counts_what_it_kept_and_why_not_the_rest(academy: Academy, rows_file: Path) -> None:
@@ -101,3 +103,47 @@ def test_stats_count_the_tokens_that_training_would_see(
     tokens = said["tokens"]
     assert 0 < tokens["p50"] <= tokens["p95"] <= tokens["max"]
     assert sum(tokens["histogram"].values()) == 12
+
+
+def test_rows_are_left_out_mixed_and_written_out(academy: Academy, rows_file: Path, tmp_path: Path) -> None:
+    made = academy("data", "import", rows_file, "--name", "Capitals", "--json").json
+    less = academy("data", "edit", made["dataset"], "--exclude", "1,3-4", "--name", "Less", "--json").json
+    assert (less["rows_kept"], less["excluded_rows"]) == (made["rows_kept"] - 3, 3)
+    assert less["parents"] == [made["dataset"]]
+    turns = [{"role": "user", "content": "A?"}, {"role": "assistant", "content": "B."}]
+    change = f"2={json.dumps({'messages': turns})}"
+    other = academy("data", "edit", made["dataset"], "--set", change, "--name", "Other", "--json").json
+    assert other["edited_rows"] == 1
+    mix = academy(
+        "data", "mix", f"{less['dataset']}=1", f"{other['dataset']}=2", "--name", "Mix", "--json"
+    ).json
+    assert mix["train_rows"] == less["train_rows"] + 2 * other["train_rows"]
+    out = tmp_path / "out.jsonl"
+    said = academy("data", "export", made["dataset"], "--format", "messages", "--out", out, "--json").json
+    assert said["rows"] == made["rows_kept"] == len(out.read_text().splitlines())
+    wrong = academy("data", "edit", made["dataset"], "--exclude", "x", "--json")
+    assert wrong.json["error"]["code"] == "mapping_invalid"
+
+
+def test_lessons_come_from_a_venom(academy: Academy, tmp_path: Path) -> None:
+    lessons = [
+        {
+            "lesson_id": str(number),
+            "situation": f"Task {number}?",
+            "action": f"Did {number}.",
+            "result": "✅ sukces" if number % 2 else "failed",
+            "feedback": "",
+            "tags": ["even" if number % 2 == 0 else "odd"],
+        }
+        for number in range(20)
+    ]
+    state = VenomState(tmp_path / "venom", tmp_path / "venom" / "models", lessons=lessons)
+    with VenomServer(state) as server:
+        assert academy("venom", "add", "home", server.url).code == 0
+        said = academy("data", "import-venom", "home", "--name", "Lessons", "--limit", "11", "--json").json
+        odd = academy(
+            "data", "import-venom", "home", "--name", "Odd", "--limit", "7", "--tag", "odd", "--json"
+        ).json
+    assert (said["format"], said["rows_in"], said["rows_kept"]) == ("lesson", 11, 5)
+    assert said["dropped"] == {"not_successful": 6}
+    assert (odd["rows_in"], odd["rows_kept"]) == (7, 7)

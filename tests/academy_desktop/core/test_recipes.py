@@ -117,6 +117,16 @@ def test_the_presets_that_are_spoken_of_are_there(whole: Bench) -> None:
     assert list(whole.recipes.presets()) == ["balanced", "demo", "demo-fast", "quick", "thorough"]
 
 
+def test_rows_that_are_no_conversations_are_refused_before_the_start(bench: Bench) -> None:
+    texts = bench.root / "texts.jsonl"
+    texts.write_text("".join(json.dumps({"text": f"Story number {n}."}) + "\n" for n in range(20)))
+    bench.datasets.import_files([texts], "Stories")
+    bench.file.write_bytes(dump_recipe(bench.recipes.make("Stories", "tiny")))
+    (problem,) = bench.recipes.check(bench.file)
+    assert (problem.path, problem.code) == ("dataset.id", "dataset_kind")
+    assert problem.facts == {"dataset": "Stories", "kind": "text"}
+
+
 def test_an_unknown_preset_names_the_nearest(whole: Bench) -> None:
     with pytest.raises(AcademyError) as caught:
         whole.recipes.make("Replies", "tiny", "ballanced")

@@ -121,7 +121,7 @@ def nothing_left(bench: Bench) -> None:
 
 
 def strange_columns(bench: Bench) -> None:
-    bench.importing("rows.jsonl", {"text": "Lorem", "id": 1})
+    bench.importing("rows.jsonl", {"words": "Lorem", "id": 1})
 
 
 def second_file_of_another_form(bench: Bench) -> None:
@@ -267,7 +267,7 @@ BAD_INPUT: list[tuple[Callable[[Bench], None], str, list[str], str]] = [
         ["All 1,202 rows", "the answer is empty (1,200), no record (1), not readable (1)"],
         "mend the rows",
     ),
-    (strange_columns, "form_unknown", ["{0}/rows.jsonl", "text, id"], "--map"),
+    (strange_columns, "form_unknown", ["{0}/rows.jsonl", "words, id"], "--map"),
     (
         second_file_of_another_form,
         "form_unknown",

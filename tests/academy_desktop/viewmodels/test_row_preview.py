@@ -1,17 +1,17 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PySide6.QtWidgets import QApplication
 
-from academy_desktop.core.datasets.library import Library, Row, Split
+from academy_desktop.core.datasets.browse import Rows
+from academy_desktop.core.datasets.library import Library
 from academy_desktop.core.datasets.manifest import DatasetManifest
 from academy_desktop.core.models import Model
 from academy_desktop.core.models.inspection import inspect
 from academy_desktop.core.paths import DataDir
-from academy_desktop.viewmodels.row_preview import MOST_CHARACTERS, PAGE_ROWS, RowPreview
+from academy_desktop.viewmodels.row_preview import MOST_CHARACTERS, RowPreview
 from tests.academy_desktop.core.models.made_models import write_model
 from tests.academy_desktop.made_data import conversations, write_rows
 from tests.academy_desktop.viewmodels.making import in_loop, seen, words
@@ -19,15 +19,19 @@ from tests.academy_desktop.viewmodels.making import in_loop, seen, words
 REFUSES = "{{ raise_exception('no system role here') }}"
 
 
-class Counted(Library):
-    """Counts how often its files are read."""
+class Counted:
+    """Counts how often a dataset is opened."""
 
-    reads = 0
+    opened = 0
 
-    def rows(self, key: str, split: Split = "train") -> Iterator[Row]:
-        """Read, and count."""
-        self.reads += 1
-        return super().rows(key, split)
+    def __init__(self, library: Library, cache: Path) -> None:
+        self.library = library
+        self.cache = cache
+
+    def rows(self, key: str) -> Rows:
+        """Open, and count."""
+        self.opened += 1
+        return Rows(self.library.folder(key), self.cache)
 
 
 class Desk:
@@ -35,9 +39,10 @@ class Desk:
 
     def __init__(self, tmp_path: Path) -> None:
         self.folder = tmp_path
-        self.library = Counted(DataDir(tmp_path / "data").open().datasets)
+        self.library = Library(DataDir(tmp_path / "data").open().datasets)
+        self.rows = Counted(self.library, tmp_path / "cache")
         said = words()
-        self.preview = RowPreview(self.library, said.messages, said.formats, said.gettext)
+        self.preview = RowPreview(self.rows, said.messages, said.formats, said.gettext)
 
     def dataset(self, rows: list[dict[str, object]] | None = None, share: float = 0.0) -> DatasetManifest:
         """A dataset of these rows."""
@@ -111,15 +116,28 @@ def test_the_way_leads_over_all_rows_and_the_held_out_ones_come_last(desk: Desk)
     assert desk.preview.position == "Row 59 of 60 · held out"
 
 
-def test_rows_beside_each_other_are_read_at_once(desk: Desk) -> None:
-    desk.preview.show(desk.dataset(conversations(PAGE_ROWS + 2)))
-    for _ in range(PAGE_ROWS):
+def test_a_dataset_is_opened_once_and_any_row_is_one_step_away(desk: Desk) -> None:
+    desk.preview.show(desk.dataset(conversations(90)))
+    for number in (0, 89, 41):
+        desk.preview.go(number)
         desk.look()
-        desk.preview.next()
-    assert desk.library.reads == 1
+        assert desk.preview.origin == f"rows.jsonl, row {number + 1}"
+    desk.preview.go(90)  # there is none
+    assert desk.preview.number == 41
+    assert desk.rows.opened == 1
+
+
+def test_tokens_are_shown_with_their_ids(desk: Desk) -> None:
+    desk.preview.show(desk.dataset())
+    desk.preview.use(desk.model())
     desk.look()
-    assert desk.library.reads == 2
-    assert desk.preview.origin == f"rows.jsonl, row {PAGE_ROWS + 1}"
+    text = "".join(part.text for part in desk.preview.parts)
+    desk.preview.show_tokens(True)
+    assert "".join(part.text for part in desk.preview.parts) == text
+    assert all(part.token is not None for part in desk.preview.parts)
+    assert "".join(learned(desk.preview)).endswith("cold water.<|im_end|>")
+    desk.preview.show_tokens(False)
+    assert desk.preview.parts[0].token is None
 
 
 def test_what_arrives_too_late_is_not_shown(desk: Desk) -> None:

@@ -13,6 +13,7 @@ from academy_desktop.core.datasets.library import Library
 from academy_desktop.core.paths import DataDir
 from academy_desktop.viewmodels.dataset_import import Stage
 from academy_desktop.views.datasets import DatasetsPage
+from academy_desktop.views.row_browser import LINE_HEIGHT
 from tests.academy_desktop.made_data import Halfway, capitals, fill, write_rows
 from tests.academy_desktop.viewmodels.making import QT_SAYS, in_loop, seen
 from tests.academy_desktop.views.made_rooms import opened, show, texts
@@ -408,3 +409,64 @@ def test_a_row_that_cannot_be_rendered_says_why(rooms: Rooms, filled: DataDir) -
     assert not page.view.rows.text.isVisible()
     assert "are not as they were imported" in texts(rooms.window)
     assert page.view.rows.next.isEnabled()
+
+
+def test_a_line_that_is_clicked_or_reached_by_keys_is_looked_at(rooms: Rooms) -> None:
+    lines = page_of(rooms).view.browser.lines
+    place = QPoint(40, 3 * LINE_HEIGHT + 5)
+    QTest.mouseClick(lines.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, place)
+    assert rooms.datasets.preview.number == 3
+    QTest.keyClick(lines, Qt.Key.Key_Down)
+    QTest.keyClick(lines, Qt.Key.Key_PageDown)
+    assert rooms.datasets.preview.number == 4 + lines.in_sight
+    QTest.keyClick(lines, Qt.Key.Key_End)
+    assert rooms.datasets.preview.number == 399
+    assert lines.verticalScrollBar().value() == 400 - lines.in_sight
+    QTest.keyClick(lines, Qt.Key.Key_Home)
+    assert (rooms.datasets.preview.number, lines.verticalScrollBar().value()) == (0, 0)
+
+
+def test_a_row_is_jumped_to_by_its_number(rooms: Rooms) -> None:
+    browser = page_of(rooms).view.browser
+    browser.search.setText("#250")
+    QTest.keyClick(browser.search, Qt.Key.Key_Return)
+    assert rooms.datasets.preview.number == 249
+
+
+def test_the_limit_is_moved_by_hand_and_by_keys(rooms: Rooms) -> None:
+    view = page_of(rooms).view
+    rooms.datasets.audit.look()
+    view.show_check.click()
+    chart = view.audit.chart
+    chart.line.setValue(90)
+    chart.line.sigDragged.emit(chart.line)
+    assert rooms.datasets.audit.limit == 90
+    QTest.keyClick(chart.plot, Qt.Key.Key_Left)
+    assert rooms.datasets.audit.limit < 90
+    assert chart.line.value() == rooms.datasets.audit.limit
+    report = rooms.datasets.audit.report
+    assert report is not None
+    cut = report.cut(rooms.datasets.audit.limit)
+    assert f"{cut.supervised_tokens:,}" in texts(view.audit.figures)
+    assert f"{cut.rows:,}" in texts(view.audit.figures)
+
+
+def test_a_kind_of_defect_opens_its_rows(rooms: Rooms) -> None:
+    view = page_of(rooms).view
+    rooms.datasets.audit.set_limit(80)
+    rooms.datasets.audit.look()
+    view.show_check.click()
+    assert view.audit.isVisible()
+    view.audit.defects[0].click()
+    assert not view.audit.isVisible()
+    assert view.browser.summary.text().endswith(": Answers cut off")
+    assert view.browser.all.isVisible()
+    view.browser.all.click()
+    assert view.browser.summary.text() == "400 rows"
+
+
+def test_tokens_are_shown_with_their_ids(rooms: Rooms) -> None:
+    page = page_of(rooms)
+    assert " 257 " not in page.view.rows.text.toPlainText()
+    page.view.rows.tokens.click()
+    assert "<|im_start|> 257 " in page.view.rows.text.toPlainText()

@@ -300,7 +300,7 @@ def test_an_import_leaves_files_of_the_golden_shapes(tmp_path: Path) -> None:
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in [*rows, *bad]) + "{broken\n"
     source.write_text(text, "utf-8")
     library = Library(tmp_path / "datasets")
-    manifest = library.import_files([source], "Replies", eval_fraction=0.25)
+    manifest = library.import_files([source], "Replies", eval_fraction=0.25, near_dups="keep")
     golden = GOLDEN / "datasets" / DATASET
     made = library.folder(manifest.id)
     for name in ("train.jsonl", "eval.jsonl", "dropped.jsonl"):

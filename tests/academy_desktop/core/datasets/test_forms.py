@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from academy_desktop.core.datasets.forms import Detection, Form, Reason, convert, detect, field_names
 from academy_desktop.core.datasets.quality import Profile, flaw, prompt_key, row_key
 from academy_desktop.core.datasets.readers import Record
+from academy_desktop.core.datasets.rows import Content, conversations
 from trainers.errors import AcademyError, ErrorCode
 
 ASKED = {"role": "user", "content": "Why?"}
@@ -33,7 +35,7 @@ def refused(*rows: object, form: Form | None = None, mapping: dict[str, str] | N
         ({"instruction": "Why?", "output": "Because."}, Form.ALPACA, [ASKED, ANSWERED]),
         (
             {"instruction": "Sum up", "context": "A text", "response": "It", "category": "x"},
-            Form.ALPACA,
+            Form.DOLLY,
             [{"role": "user", "content": "Sum up\n\nA text"}, {"role": "assistant", "content": "It"}],
         ),
         (
@@ -44,7 +46,7 @@ def refused(*rows: object, form: Form | None = None, mapping: dict[str, str] | N
         ({"messages": [SYSTEM, ASKED, ANSWERED]}, Form.MESSAGES, [SYSTEM, ASKED, ANSWERED]),
         (
             {"conversations": [{"from": "human", "value": "Why?"}, {"from": "gpt", "value": "Because."}]},
-            Form.MESSAGES,
+            Form.SHAREGPT,
             [ASKED, ANSWERED],
         ),
         ({"system": "Be brief.", "messages": [ASKED, ANSWERED]}, Form.MESSAGES, [SYSTEM, ASKED, ANSWERED]),
@@ -56,7 +58,7 @@ def refused(*rows: object, form: Form | None = None, mapping: dict[str, str] | N
 def test_every_form_is_told_and_converted(row: dict[str, Any], form: Form, messages: list[object]) -> None:
     detection = found(row)
     assert (detection.form, detection.confidence) == (form, 1.0)
-    assert convert(row, detection) == messages
+    assert convert(row, detection) == {"messages": messages}
 
 
 def test_confidence_is_the_share_of_rows_that_fit() -> None:
@@ -65,9 +67,7 @@ def test_confidence_is_the_share_of_rows_that_fit() -> None:
     assert found(*rows, 3, None).confidence == 0.75
 
 
-@pytest.mark.parametrize(
-    "row", [{"text": "Lorem"}, {"conversations": [], "chosen": {}, "rejected": {}}, {"prompt": "a"}]
-)
+@pytest.mark.parametrize("row", [{"words": "Lorem"}, {"conversation_id": 1, "chosen": {}}, {"prompt": "a"}])
 def test_an_unknown_form_names_the_columns(row: dict[str, Any]) -> None:
     error = refused(row)
     assert error.code is ErrorCode.FORM_UNKNOWN
@@ -79,7 +79,7 @@ def test_a_mapping_names_the_columns() -> None:
     mapping = {"question": "frage", "answer": "antwort"}
     detection = found(row, mapping=mapping)
     assert (detection.form, detection.mapping) == (Form.QUESTION_ANSWER, mapping)
-    assert convert(row, detection) == [ASKED, ANSWERED]
+    assert convert(row, detection) == {"messages": [ASKED, ANSWERED]}
 
 
 def test_a_mapping_to_a_column_that_is_not_there() -> None:
@@ -148,17 +148,146 @@ def test_a_field_of_another_type(value: object) -> None:
 
 
 def test_only_the_strict_profile_asks_for_ten_characters() -> None:
-    messages = [ASKED, {"role": "assistant", "content": "0123456789"}]
-    assert flaw(messages, Profile.LENIENT) is None
-    assert flaw(messages, Profile.BALANCED) is None
-    assert flaw(messages, Profile.STRICT) is Reason.TOO_SHORT
-    assert flaw([{"role": "user", "content": "9876543210"}, messages[1]], Profile.STRICT) is None
+    answered = {"role": "assistant", "content": "0123456789"}
+    assert flaw({"messages": [ASKED, answered]}, Profile.LENIENT) is None
+    assert flaw({"messages": [ASKED, answered]}, Profile.BALANCED) is None
+    assert flaw({"messages": [ASKED, answered]}, Profile.STRICT) is Reason.TOO_SHORT
+    long = {"role": "user", "content": "9876543210"}
+    assert flaw({"messages": [long, answered]}, Profile.STRICT) is None
 
 
 def test_equal_prompts_are_told_whatever_their_case_and_spacing() -> None:
-    loud = [{"role": "user", "content": " WHY?\n"}, {"role": "assistant", "content": "No."}]
-    assert prompt_key(loud) == prompt_key([ASKED, ANSWERED])
-    assert row_key(loud) != row_key([ASKED, ANSWERED])
+    loud: Content = {
+        "messages": [{"role": "user", "content": " WHY?\n"}, {"role": "assistant", "content": "No."}]
+    }
+    calm: Content = {"messages": [ASKED, ANSWERED]}
+    assert prompt_key(loud) == prompt_key(calm)
+    assert row_key(loud) != row_key(calm)
+
+
+CALL = {"name": "find", "arguments": {"what": "soup"}}
+FIND = {"name": "find", "parameters": {"type": "object"}}
+CALLING = {"role": "assistant", "content": "", "tool_calls": [{"type": "function", "function": CALL}]}
+OTHER = {"role": "assistant", "content": "No idea."}
+
+
+@pytest.mark.parametrize(
+    ("row", "form", "content"),
+    [
+        (
+            {"prompt": "Why?", "chosen": "Because.", "rejected": "No idea."},
+            Form.PREFERENCE,
+            {"messages": [ASKED], "chosen": [ANSWERED], "rejected": [OTHER]},
+        ),
+        (
+            {
+                "conversations": [{"from": "human", "value": "Why?"}],
+                "chosen": {"from": "gpt", "value": "Because."},
+                "rejected": {"from": "gpt", "value": "No idea."},
+            },
+            Form.PREFERENCE,
+            {"messages": [ASKED], "chosen": [ANSWERED], "rejected": [OTHER]},
+        ),
+        (
+            {"chosen": [SYSTEM, ASKED, ANSWERED], "rejected": [SYSTEM, ASKED, OTHER]},
+            Form.PREFERENCE,
+            {"messages": [SYSTEM, ASKED], "chosen": [ANSWERED], "rejected": [OTHER]},
+        ),
+        (
+            {"prompt": "Why?", "chosen": [ASKED, ANSWERED], "rejected": [ASKED, OTHER]},
+            Form.PREFERENCE,
+            {"messages": [ASKED], "chosen": [ANSWERED], "rejected": [OTHER]},
+        ),
+        (
+            {"prompt": "Why?", "completion": "Because.", "label": True},
+            Form.KTO,
+            {"messages": [ASKED, ANSWERED], "label": True},
+        ),
+        (
+            {"messages": [ASKED, ANSWERED], "label": "false"},
+            Form.KTO,
+            {"messages": [ASKED, ANSWERED], "label": False},
+        ),
+        ({"text": "Lorem ipsum"}, Form.TEXT, {"text": "Lorem ipsum"}),
+        (
+            {
+                "conversations": [
+                    {"from": "human", "value": "Why?"},
+                    {"from": "function_call", "value": json.dumps(CALL)},
+                    {"from": "observation", "value": "[]"},
+                    {"from": "gpt", "value": "Because."},
+                ],
+                "tools": json.dumps([FIND]),
+            },
+            Form.SHAREGPT,
+            {
+                "messages": [ASKED, CALLING, {"role": "tool", "content": "[]"}, ANSWERED],
+                "tools": [{"type": "function", "function": FIND}],
+            },
+        ),
+        (
+            {
+                "messages": [
+                    ASKED,
+                    {
+                        "role": "assistant",
+                        "content": None,
+                        "tool_calls": [{"function": {"name": "find", "arguments": '{"what": "soup"}'}}],
+                    },
+                    {"role": "tool", "content": "[]"},
+                    ANSWERED,
+                ]
+            },
+            Form.MESSAGES,
+            {"messages": [ASKED, CALLING, {"role": "tool", "content": "[]"}, ANSWERED]},
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "text", "text": "Why?"}]}, ANSWERED]},
+            Form.MESSAGES,
+            {"messages": [ASKED, ANSWERED]},
+        ),
+        (
+            {"lesson_id": "1", "situation": "Why?", "action": "Because.", "result": "✅ sukces"},
+            Form.LESSON,
+            {"messages": [ASKED, {"role": "assistant", "content": "Because.\n\n✅ sukces"}]},
+        ),
+        (
+            {
+                "message_tree_id": "1",
+                "prompt": {
+                    "role": "prompter",
+                    "text": "Why?",
+                    "replies": [
+                        {"role": "assistant", "text": "No idea.", "rank": 1},
+                        {
+                            "role": "assistant",
+                            "text": "Because.",
+                            "rank": 0,
+                            "replies": [{"role": "prompter", "text": "Really?"}],
+                        },
+                    ],
+                },
+            },
+            Form.OASST,
+            {"messages": [ASKED, ANSWERED]},
+        ),
+    ],
+)
+def test_every_other_kind_has_one_shape(row: dict[str, Any], form: Form, content: Content) -> None:
+    detection = found(row)
+    assert (detection.form, detection.confidence) == (form, 1.0)
+    assert convert(row, detection) == content
+    assert flaw(content, Profile.LENIENT) is None
+
+
+def test_a_lesson_without_success_is_none() -> None:
+    row = {"situation": "Why?", "action": "a", "result": "It failed."}
+    assert convert(row, found(row)) is Reason.NOT_SUCCESSFUL
+
+
+def test_two_equal_answers_prefer_nothing() -> None:
+    content: Content = {"messages": [ASKED], "chosen": [ANSWERED], "rejected": [ANSWERED]}
+    assert flaw(content, Profile.LENIENT) is Reason.SAME_ANSWERS
 
 
 JSON_VALUES = st.recursive(
@@ -181,9 +310,9 @@ JSON_VALUES = st.recursive(
 def test_whatever_a_row_is_it_becomes_a_conversation_or_a_reason(
     value: object, form: Form, profile: Profile
 ) -> None:
-    messages = convert(value, Detection(form, {name: name for name in field_names(form)}, 1.0))
-    if isinstance(messages, Reason):
+    content = convert(value, Detection(form, {name: name for name in field_names(form)}, 1.0))
+    if isinstance(content, Reason) or flaw(content, profile) is not None:
         return
-    if flaw(messages, profile) is None:
+    for messages in conversations(content):
         assert messages[-1]["role"] == "assistant"
         assert all(message["content"].strip() for message in messages if message["role"] != "system")

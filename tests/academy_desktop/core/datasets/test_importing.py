@@ -69,8 +69,8 @@ AS_MESSAGES = [{"role": "user", "content": "Why?"}, {"role": "assistant", "conte
         ({"messages": AS_MESSAGES}, Form.MESSAGES, {"messages": "messages"}),
         (
             {"conversations": [{"from": "human", "value": "Why?"}, {"from": "gpt", "value": "Because."}]},
-            Form.MESSAGES,
-            {"messages": "conversations"},
+            Form.SHAREGPT,
+            {"conversations": "conversations"},
         ),
         (
             {"instruction": "Why?", "input": "", "output": "Because."},
@@ -201,7 +201,9 @@ def test_the_tally_tells_the_files_and_the_hash_of_what_was_written(folder: Path
     both = (folder / "train.jsonl").read_bytes() + (folder / "eval.jsonl").read_bytes()
     assert tally.sha256 == hashlib.sha256(both).hexdigest()
     assert tally.sha256 == content_hash(folder / "train.jsonl", folder / "eval.jsonl")
-    assert sorted(path.name for path in folder.iterdir()) == ["dropped.jsonl", "eval.jsonl", "train.jsonl"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "dropped.jsonl", "eval.idx", "eval.jsonl", "train.idx", "train.jsonl",
+    ]  # fmt: skip
 
 
 def test_the_split_is_the_same_every_time_and_by_the_seed(tmp_path: Path) -> None:
@@ -256,7 +258,7 @@ def test_a_dataset_is_never_written_again(library: Library, tmp_path: Path) -> N
     [
         ("", ErrorCode.FILE_EMPTY),
         ("Hello there", ErrorCode.FILE_NOT_ITS_FORMAT),
-        ('{"text": "Lorem"}\n', ErrorCode.FORM_UNKNOWN),
+        ('{"words": "Lorem"}\n', ErrorCode.FORM_UNKNOWN),
         ('{"question": "a", "answer": ""}\n', ErrorCode.NOTHING_LEFT),
         (None, ErrorCode.FILE_NOT_FOUND),
     ],

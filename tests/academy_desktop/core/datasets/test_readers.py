@@ -1,10 +1,16 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 from contextlib import suppress
 from pathlib import Path
 
+import docx
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pypdf
+import pypdf.generic
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -106,7 +112,9 @@ def test_a_cell_may_span_lines(tmp_path: Path) -> None:
         ("a.json", '[{"a": 1}]'.encode("utf-16"), "JSON", "UTF-16 text"),
         ("a.jsonl", b'{"a": 1}\x00\x00', "JSON Lines", "binary data"),
         ("a.csv", "frage,antwort\ngrün,blau\n".encode("latin-1"), "CSV", "text that is not UTF-8"),
-        ("a.txt", b"Hello there\n", "JSON, JSON Lines, CSV, TSV", "text"),
+        ("a", b"Hello there\n", "JSON, JSON Lines, CSV, TSV", "text"),
+        ("a.parquet", b"Hello there\n", "Parquet", "text"),
+        ("a.docx", b"%PDF-1.7\n", "Word document", "PDF"),
     ],
 )
 def test_a_file_that_is_not_what_its_name_says(
@@ -170,6 +178,116 @@ def test_size_hash_and_progress_are_those_of_the_file(tmp_path: Path) -> None:
     assert sum(counts) == source.size_bytes == path.stat().st_size
     assert len([count for count in counts if count]) >= 3
     assert len(source.sha256) == 64
+
+
+ROWS = [ROW, {"question": "And è?", "answer": "Here."}]
+
+
+def parquet_bytes(rows: list[dict[str, str]]) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows), sink)
+    return sink.getvalue()
+
+
+def arrow_bytes(rows: list[dict[str, str]], *, is_stream: bool) -> bytes:
+    sink = io.BytesIO()
+    table = pa.Table.from_pylist(rows)
+    with (pa.ipc.new_stream if is_stream else pa.ipc.new_file)(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+def docx_bytes(*paragraphs: str) -> bytes:
+    document = docx.Document()
+    for paragraph in paragraphs:
+        document.add_paragraph(paragraph)
+    sink = io.BytesIO()
+    document.save(sink)
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.parquet", parquet_bytes(ROWS)),
+        ("a.arrow", arrow_bytes(ROWS, is_stream=False)),
+        ("a.feather", arrow_bytes(ROWS, is_stream=False)),
+        ("a.arrow", arrow_bytes(ROWS, is_stream=True)),
+        ("a.json", json.dumps(ROWS).encode()),
+        ("a.jsonl", "".join(json.dumps(row) + "\n" for row in ROWS).encode()),
+        ("a.csv", "question,answer\nWhere is é?,In naïve 🗼\nAnd è?,Here.\n".encode()),
+        ("a.txt", "Q: Where is é?\nA: In naïve 🗼\n\nQ: And è?\nA: Here.\n".encode()),
+        ("a.txt", "Where is é?\n\nIn naïve 🗼\n\nAnd è?\n\nHere.\n".encode()),
+        (
+            "a.md",
+            "### Question\nWhere is é?\n### Answer\nIn naïve 🗼\n\n**Q:** And è?\n**A:** Here.".encode(),
+        ),
+        (
+            "a.docx",
+            docx_bytes("Question: Where is é?", "Answer: In naïve 🗼", "Question: And è?", "Answer: Here."),
+        ),
+    ],
+)
+def test_every_other_kind_gives_the_same_rows_gzipped_too(
+    tmp_path: Path, name: str, content: bytes, is_packed: bool
+) -> None:
+    path = tmp_path / (f"{name}.gz" if is_packed else name)
+    assert values(read(path, gzip.compress(content) if is_packed else content)) == ROWS
+
+
+def test_text_without_questions_is_passages_with_their_headings(tmp_path: Path) -> None:
+    records = read(tmp_path / "a.md", "# Lamps\n\nA lamp, an arm.\n\n## Cats\n\nA cat.\nStill.\n\nEnd: it.")
+    assert values(records) == [
+        {"text": "# Lamps\n\nA lamp, an arm."}, {"text": "## Cats\n\nA cat.\nStill."}, {"text": "End: it."},
+    ]  # fmt: skip
+
+
+def test_a_pdf_is_read_and_one_that_is_encrypted_is_refused(tmp_path: Path) -> None:
+    writer = pypdf.PdfWriter()
+    page = writer.add_blank_page(300, 300)
+    font = pypdf.generic.DictionaryObject(
+        {
+            pypdf.generic.NameObject("/Type"): pypdf.generic.NameObject("/Font"),
+            pypdf.generic.NameObject("/Subtype"): pypdf.generic.NameObject("/Type1"),
+            pypdf.generic.NameObject("/BaseFont"): pypdf.generic.NameObject("/Helvetica"),
+        }
+    )
+    fonts = pypdf.generic.DictionaryObject({pypdf.generic.NameObject("/F1"): font})
+    page[pypdf.generic.NameObject("/Resources")] = pypdf.generic.DictionaryObject(
+        {pypdf.generic.NameObject("/Font"): fonts}
+    )
+    drawn = pypdf.generic.DecodedStreamObject()
+    drawn.set_data(b"BT /F1 12 Tf 20 200 Td (A lamp on an arm.) Tj ET")
+    page[pypdf.generic.NameObject("/Contents")] = writer._add_object(drawn)
+    sink = io.BytesIO()
+    writer.write(sink)
+    assert values(read(tmp_path / "a.pdf", sink.getvalue())) == [{"text": "A lamp on an arm."}]
+    writer.encrypt("secret", algorithm="RC4-128")
+    sink = io.BytesIO()
+    writer.write(sink)
+    error = refused(tmp_path / "b.pdf", sink.getvalue())
+    assert error.code is ErrorCode.FILE_UNREADABLE
+    assert "encrypted" in str(error.facts["detail"])
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.parquet", parquet_bytes(ROWS)[:-20]),
+        ("a.arrow", arrow_bytes(ROWS, is_stream=False)[:-20]),
+        ("a.docx", docx_bytes("a")[:-200]),
+        ("a.pdf", b"%PDF-1.7\nnothing"),
+        ("a.jsonl.gz", gzip.compress(b'{"a": 1}\n' * 1000)[:-20]),
+        ("a.jsonl.gz", b'{"a": 1}\n'),
+    ],
+)
+def test_a_file_that_is_cut_short_or_none_of_its_kind_is_refused(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    error = refused(tmp_path / name, content)
+    assert error.code is ErrorCode.FILE_UNREADABLE
+    assert error.facts["detail"]
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
