@@ -123,6 +123,8 @@ class Desk:
 
     async def _examine(self) -> None:
         self.home.take(await asyncio.to_thread(self._doctor.glance))
+        if self.rooms is not None:
+            self.home.take_capacity(await asyncio.to_thread(self.rooms.capacity))
 
     def _may_close(self) -> bool:
         """Whether the window may close now; with runs in progress the user is asked, and it closes then."""

@@ -27,6 +27,7 @@ from academy_desktop.text.marking import N_
 from academy_desktop.text.messages import Description
 from academy_desktop.viewmodels.event_hub import EventHub
 from academy_desktop.viewmodels.job_table import JobTable
+from academy_desktop.viewmodels.ports import CapacityFacts
 from academy_desktop.viewmodels.settings import Examiner, Preferences, Surroundings, Voice
 from academy_desktop.viewmodels.supervisor import Supervisor
 from academy_desktop.views.look import Look
@@ -34,10 +35,12 @@ from academy_desktop.views.main_window import Page
 from academy_desktop.views.theme_follower import ThemeFollower
 
 if TYPE_CHECKING:  # the whole core and the heavier pages: brought when a page is first shown
+    from academy_desktop.core.estimate.service import Estimates
     from academy_desktop.core.workshop import Workshop
     from academy_desktop.viewmodels.datasets import Datasets
     from academy_desktop.viewmodels.demo import Tour
     from academy_desktop.viewmodels.export import Exporting
+    from academy_desktop.viewmodels.forecast import LiveForecast
     from academy_desktop.viewmodels.models import BaseModels
     from academy_desktop.viewmodels.train import Train
     from academy_desktop.viewmodels.venom import VenomServers
@@ -174,21 +177,21 @@ class Rooms:
         hall = self._hall
         made = Datasets(
             self.workshop.datasets,
+            self.workshop.inspection,
             self.models,
+            hall.words.findings,
             hall.words.messages,
             hall.words.formats,
-            self.workshop.inspection,
             hall.words.gettext,
-            hall.words.findings,
             hall.supervisor,
         )
         made.told.connect(hall.tell)
         self._begin(made.follow, "datasets")
         self._begin(made.preview.follow, "preview")
+        self._begin(made.browser.follow, "rows")
         return made
 
     @cached_property
-        self._begin(made.browser.follow, "rows")
     def train(self) -> Train:
         """Behind the Train page."""
         from academy_desktop.viewmodels.train import Train
@@ -206,6 +209,30 @@ class Rooms:
         made.told.connect(hall.tell)
         made.started.connect(lambda job: hall.go("runs", job))
         self._begin(made.follow, "train")
+        return made
+
+    @cached_property
+    def estimates(self) -> Estimates:
+        """What runs will need, and what can be trained here."""
+        from academy_desktop.core.estimate.service import Estimates
+
+        return Estimates(self._data)
+
+    def capacity(self) -> CapacityFacts:
+        """How large a model can be trained here; blocks."""
+        return self.estimates.capacity()
+
+    @cached_property
+    def forecast(self) -> LiveForecast:
+        """On the Train page: what the run in the form will need."""
+        from academy_desktop.text.estimates import EstimateWords
+        from academy_desktop.viewmodels.forecast import LiveForecast
+
+        words = self._hall.words
+        made = LiveForecast(
+            self.train, self.estimates, EstimateWords(words.gettext, words.formats), words.messages
+        )
+        self._begin(made.follow, "forecast")
         return made
 
     @cached_property
@@ -312,7 +339,7 @@ class Rooms:
     def _make_train(self) -> QWidget:
         from academy_desktop.views.train import TrainPage
 
-        page = TrainPage(self._hall.look, self.train, self._hall.words.gettext)
+        page = TrainPage(self._hall.look, self.train, self._hall.words.gettext, self.forecast)
         page.wanted.connect(self._hall.go)
         return page
 

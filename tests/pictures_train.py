@@ -25,13 +25,17 @@ from academy_desktop.app import RESOURCES
 from academy_desktop.core.datasets.library import Library
 from academy_desktop.core.environment import Check
 from academy_desktop.core.environment import Findings as Found
+from academy_desktop.core.estimate.machine import Machine
+from academy_desktop.core.estimate.service import Estimates
 from academy_desktop.core.jobs import Jobs
 from academy_desktop.core.models import Models
 from academy_desktop.core.paths import DataDir
 from academy_desktop.core.recipes import Recipes
 from academy_desktop.core.settings import SettingsFile
+from academy_desktop.text.estimates import EstimateWords
 from academy_desktop.text.findings import Findings
 from academy_desktop.text.language import Words
+from academy_desktop.viewmodels.forecast import LiveForecast
 from academy_desktop.viewmodels.settings import Preferences, Surroundings, Voice
 from academy_desktop.viewmodels.supervisor import Supervisor
 from academy_desktop.viewmodels.train import Train
@@ -41,6 +45,7 @@ from academy_desktop.views.main_window import MainWindow, Page
 from academy_desktop.views.settings import SettingsPage
 from academy_desktop.views.theme_follower import ThemeFollower
 from academy_desktop.views.train import TrainPage
+from tests.academy_desktop.core.estimate.made_shapes import write_full_model
 from tests.academy_desktop.core.models.made_models import write_model
 from tests.academy_desktop.made_runs import GIB, made_machine, make_run
 from tests.academy_desktop.viewmodels.making import seen
@@ -51,6 +56,10 @@ ROWS = RESOURCES / "samples" / "requests.jsonl"
 HELD_OUT = RESOURCES / "samples" / "requests-held-out.jsonl"
 
 Prepare = Callable[["Room"], None]
+
+#: A usual computer, and one on which little fits.
+LARGE = Machine(8, 16 * GIB, 11 * GIB, 200 * GIB)
+SMALL = Machine(2, 2 * GIB, int(1.1 * GIB), 20 * GIB)
 
 
 @dataclass(frozen=True)
@@ -95,6 +104,7 @@ class Room:
     data: DataDir
     doctor: Examiner = field(default_factory=lambda: Examiner(made_machine().found))
     dark: bool = False
+    machine: Machine = LARGE
 
     def __post_init__(self) -> None:
         words = Words.load(RESOURCES / "locale")
@@ -117,10 +127,16 @@ class Room:
             self.supervisor,
             lambda: self.preferences.preset,
         )
+        self.forecast = LiveForecast(
+            self.train,
+            Estimates(self.data, lambda: self.machine),
+            EstimateWords(words.gettext, words.formats),
+            words.messages,
+        )
         self.window = MainWindow(
             self.look,
             (
-                Page("train", "Train", "train", lambda: TrainPage(self.look, self.train, words.gettext)),
+                Page("train", "Train", "train", self._make_train),
                 Page(
                     "settings",
                     "Settings",
@@ -131,9 +147,17 @@ class Room:
             words.gettext,
         )
 
+    def _make_train(self) -> TrainPage:
+        return TrainPage(self.look, self.train, Words.load(RESOURCES / "locale").gettext, self.forecast)
+
     def start(self) -> None:
         """As the window does: look for everything, and keep what is chosen."""
-        for work in (self.train.follow(), self.preferences.look(), self.preferences.keep()):
+        for work in (
+            self.train.follow(),
+            self.forecast.follow(),
+            self.preferences.look(),
+            self.preferences.keep(),
+        ):
             self.supervisor.start(work, "follow")
 
     def follow_theme(self) -> ThemeFollower:
@@ -164,6 +188,7 @@ class Scene:
     prepare: Prepare
     doctor: Examiner = field(default_factory=lambda: Examiner(made_machine().found))
     settled: Callable[[Room], bool] = lambda room: room.train.state != "reading"
+    machine: Machine = LARGE
 
 
 def show_settings(room: Room) -> None:
@@ -208,6 +233,26 @@ def show_all(room: Room) -> None:
     room.train_page.all_button.click()
 
 
+def show_items(room: Room) -> None:
+    """What takes the room."""
+    card = room.train_page.forecast
+    assert card is not None
+    card.more.click()
+    room.train.set("training.batch_size", "8")
+
+
+def show_too_much(room: Room) -> None:
+    """More than the computer has."""
+    assert room.train_page
+    for path, text in (("training.batch_size", "32"), ("hardware.engine", "peft")):
+        room.train.set(path, text)
+
+
+def knows(room: Room) -> bool:
+    """Whether the forecast is there, for what the form holds."""
+    return not room.forecast.is_busy and (room.forecast.shown is not None or bool(room.forecast.problem[0]))
+
+
 def scenes(root: Path) -> Iterator[Scene]:
     """All that there is to look at."""
     empty, rows, fresh, used = (DataDir(root / name).open() for name in ("empty", "rows", "fresh", "used"))
@@ -224,7 +269,13 @@ def scenes(root: Path) -> Iterator[Scene]:
     )
     yield Scene("train-no-dataset", empty, show_train)
     yield Scene("train-no-model", rows, show_train)
-    yield Scene("train-fresh", fresh, show_train)
+    full = DataDir(root / "full").open()
+    add_dataset(full)
+    write_full_model(full.models / "smollm2-135m-instruct")
+    yield Scene("train-fresh", full, show_train, settled=knows)
+    yield Scene("train-no-forecast", fresh, show_train, settled=knows)
+    yield Scene("train-what-takes-the-room", full, show_items, settled=knows)
+    yield Scene("train-too-much", full, show_too_much, settled=knows, machine=SMALL)
     yield Scene("train-after-a-run", used, show_train)
     yield Scene("train-all", fresh, show_all)
     yield Scene("train-problems", fresh, show_problems)
@@ -240,7 +291,7 @@ async def draw(app: QApplication, scene: Scene, out: Path) -> list[Path]:
     """Draw a scene in both themes and all sizes."""
     drawn: list[Path] = []
     for dark in (False, True):
-        room = Room(app, scene.data, scene.doctor, dark)
+        room = Room(app, scene.data, scene.doctor, dark, scene.machine)
         await arrange(room, scene)
         for width, height in SIZES:
             room.window.resize(width, height)

@@ -14,7 +14,7 @@ from typing import Annotated
 import platformdirs
 import typer
 
-from academy_desktop.cli import data, demo, doctor, exports, jobs, models, recipes, train, venom
+from academy_desktop.cli import data, demo, doctor, estimate, exports, jobs, models, recipes, train, venom
 from academy_desktop.cli.screen import Screen
 from academy_desktop.cli.session import Session
 from academy_desktop.core.paths import APP_NAME
@@ -75,7 +75,7 @@ def _application(session: Session) -> typer.Typer:
     ) -> None:
         session.begin(data_dir, offline, Screen(session.words, as_json=json, quiet=quiet))
 
-    for group in (doctor, models, data, recipes, train, jobs, exports, venom, demo):
+    for group in (doctor, models, data, recipes, estimate, train, jobs, exports, venom, demo):
         group.register(app, session)
     return app
 

@@ -83,6 +83,11 @@ class DataDir:
         return self.root / "connections.json"
 
     @property
+    def calibration(self) -> Path:
+        """What finished runs taught the forecast; can be made anew from `runs/`."""
+        return self.root / "calibration.json"
+
+    @property
     def datasets(self) -> Path:
         """One folder per dataset."""
         return self.root / "datasets"

@@ -67,6 +67,15 @@ class Formats:
         amount, unit = size_bytes / 1024**power, _BINARY[power - 1]
         return f"{self.decimal(amount, 0 if abs(amount) >= 99.95 else 1)}{_NO_BREAK}{unit}"
 
+    def parameters(self, count: int) -> str:
+        """A number of parameters as models are called: `135 M`, `1.7 B`."""
+        for unit, size in (("B", 10**9), ("M", 10**6)):
+            if count >= size * 0.95:
+                amount = count / size
+                shown = self.decimal(amount, 0) if amount >= 9.95 else self.plain(round(amount, 1))
+                return f"{shown}{_NO_BREAK}{unit}"
+        return self.integer(count)
+
     def duration(self, seconds: float | None) -> str:
         """A span of time by its two largest units: `2 hr, 5 min`, `40 sec`, `0.3 sec`."""
         if seconds is None or not math.isfinite(seconds):

@@ -17,7 +17,7 @@ from academy_desktop.text.findings import Findings
 from academy_desktop.text.formats import Formats
 from academy_desktop.text.marking import N_
 from academy_desktop.viewmodels.job_table import FirstRows, JobTable, title
-from academy_desktop.viewmodels.ports import CheckFacts, MachineFacts
+from academy_desktop.viewmodels.ports import CapacityFacts, CheckFacts, MachineFacts
 from trainers.errors import Fact
 
 #: Runs shown on the page.
@@ -118,6 +118,7 @@ class Home(QObject):
         self._gettext = translate
         self._device: Device | None = None
         self._ok = True
+        self._capacity: CapacityFacts | None = None
         self._findings: tuple[Finding, ...] = ()
         self._steps: tuple[NextStep, ...] | None = None
         self.recent = FirstRows(RECENT_RUNS, self)
@@ -145,6 +146,29 @@ class Home(QObject):
         told = [self._finding(check) for check in machine.checks if _is_news(check)]
         self._findings = tuple(sorted(told, key=lambda one: _STATUSES.index(one.status)))
         self.changed.emit()
+
+    def take_capacity(self, capacity: CapacityFacts) -> None:
+        """Take how large a model can be trained here."""
+        self._capacity = capacity
+        self.changed.emit()
+
+    @property
+    def capacity_sentence(self) -> str:
+        """How large a model can be trained here; nothing before that is known."""
+        found = self._capacity
+        if found is None or not self._ok:
+            return ""
+        if not max(found.lora, found.qlora):
+            said = N_("There is too little memory to train even a small model; close other programs.")
+            return self._gettext(said)
+        lora = self._formats.parameters(found.lora)
+        if found.qlora <= found.lora:
+            return self._say(N_("Models up to about {size} parameters fit with LoRA."), size=lora)
+        qlora = self._formats.parameters(found.qlora)
+        if not found.lora:
+            return self._say(N_("Models up to about {size} parameters fit in 4 bit (QLoRA)."), size=qlora)
+        both = N_("Models up to about {size} parameters fit with LoRA, up to about {more} in 4 bit (QLoRA).")
+        return self._say(both, size=lora, more=qlora)
 
     def refresh(self) -> None:
         """Choose the next steps anew, after the jobs changed."""

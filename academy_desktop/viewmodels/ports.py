@@ -119,6 +119,20 @@ class MachineFacts(Protocol):
         ...
 
 
+class CapacityFacts(Protocol):
+    """How large a model can be trained on this computer, in parameters; 0 where none can."""
+
+    @property
+    def lora(self) -> int:
+        """With weights as they are."""
+        ...
+
+    @property
+    def qlora(self) -> int:
+        """With weights in 4 bit."""
+        ...
+
+
 class MachineDoctor(Protocol):
     """Looks at this computer; blocks, belongs into a thread."""
 

@@ -155,6 +155,18 @@ class Train(QObject):
         return " · ".join(parts)
 
     @property
+    def draft(self) -> TrainRecipe | None:
+        """The recipe that the form shows, with its dataset by id alone; None while something is wrong."""
+        recipe = self.form.filled() if self.state == "ready" else None
+        models = self._stock.models if self._stock else ()
+        model = next((one for one in models if one.id == self._model), None)
+        if recipe is None or model is None or self._chosen_dataset is None:
+            return None
+        chosen = recipe.dataset.model_copy(update={"id": self._dataset})
+        base = recipe.model.model_copy(update={"id": model.id, "path": model.path})
+        return recipe.model_copy(update={"model": base, "dataset": chosen})
+
+    @property
     def reason(self) -> str:
         """Why the run cannot begin: a sentence, or nothing when it can."""
         if self.state != "ready":

@@ -36,6 +36,7 @@ class HomePage(QScrollArea):
         self._device_icon = Icon(look, "chip", "accent", 32)
         self._device_title = label("", "heading", wrap=True)
         self._device_text = label("", "muted", wrap=True)
+        self._capacity_text = label("", "muted", wrap=True)
         self._findings = column(GAP)
         self._steps = row(GAP_L)
         self._waiting = label(self._gettext(N_("Reading your runs …")), "muted")
@@ -90,6 +91,7 @@ class HomePage(QScrollArea):
         texts = column(GAP_S)
         texts.addWidget(self._device_title)
         texts.addWidget(self._device_text)
+        texts.addWidget(self._capacity_text)
         texts.addLayout(self._findings)
         line = row(GAP_L, GAP_L)
         line.addWidget(self._device_icon, 0, Qt.AlignmentFlag.AlignTop)
@@ -132,6 +134,8 @@ class HomePage(QScrollArea):
         self._device_title.setText(home.device_title)
         self._device_text.setText(home.device_sentence)
         self._device_text.setVisible(bool(home.device_sentence))
+        self._capacity_text.setText(home.capacity_sentence)
+        self._capacity_text.setVisible(bool(home.capacity_sentence))
         self._waiting.setVisible(not home.knows_jobs)
         if home.findings != self._shown_findings:
             self._shown_findings = home.findings

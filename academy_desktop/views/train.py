@@ -23,8 +23,10 @@ from PySide6.QtWidgets import (
 from typing_extensions import override
 
 from academy_desktop.text.marking import N_
+from academy_desktop.viewmodels.forecast import LiveForecast
 from academy_desktop.viewmodels.recipe_form import NAME, Field
 from academy_desktop.viewmodels.train import Train
+from academy_desktop.views.forecast import ForecastCard
 from academy_desktop.views.kit import Elided, EmptyState, Icon, button, card, column, label, row, side_by_side
 from academy_desktop.views.look import Look
 from academy_desktop.views.page import CONTENT_WIDTH, heading, one_column
@@ -199,9 +201,18 @@ class TrainPage(QWidget):
 
     wanted = Signal(str, str)
 
-    def __init__(self, look: Look, train: Train, translate: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        look: Look,
+        train: Train,
+        translate: Callable[[str], str],
+        forecast: LiveForecast | None = None,
+    ) -> None:
+        """`forecast`: of the run; without it there is no card for it."""
         super().__init__()
         self.setObjectName("page")
+        self._forecast = forecast
+        self.forecast = ForecastCard(look, forecast, translate) if forecast is not None else None
         self._look = look
         self._train = train
         self._gettext = translate
@@ -233,6 +244,8 @@ class TrainPage(QWidget):
         """Qt: the page appears; a dataset may have come since it was last seen."""
         super().showEvent(event)
         self._train.refresh()
+        if self._forecast is not None:
+            self._forecast.refresh()
 
     # the pages
 
@@ -296,6 +309,8 @@ class TrainPage(QWidget):
         lines.addWidget(self.problems)
         lines.addWidget(self.what)
         lines.addWidget(self._section(N_("What matters most"), self._train.form.essential))
+        if self.forecast is not None:
+            lines.addWidget(self.forecast)
         lines.addWidget(self.all_button, 0, Qt.AlignmentFlag.AlignLeft)
         more = column(GAP_L)
         for section in self._train.form.sections:

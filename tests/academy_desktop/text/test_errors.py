@@ -463,6 +463,7 @@ SILENT = {
     (ErrorCode.DATA_DIR_NEWER, "known"),
     (ErrorCode.TASK_FAILED, "exit_code"),
     (ErrorCode.ADAPTER_UNSUPPORTED, "model"),
+    *((ErrorCode.RECIPE_INVALID, name) for name in ("problem", "bound", "side")),  # the field's own sentence
 }
 
 

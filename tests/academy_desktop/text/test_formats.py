@@ -59,3 +59,17 @@ def test_a_span_of_time_that_is_no_number_is_missing() -> None:
     formats = Formats("en")
     for seconds in (float("nan"), float("inf"), None):
         assert formats.duration(seconds) == formats.brief(seconds) == "–"
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (134_515_008, "135 M"),
+        (1_711_376_384, "1.7 B"),
+        (8_030_261_248, "8 B"),
+        (70_553_706_496, "71 B"),
+        (812, "812"),
+    ],
+)
+def test_parameters_are_told_as_models_are_called(count: int, said: str) -> None:
+    assert Formats("en").parameters(count).replace("\u00a0", " ") == said

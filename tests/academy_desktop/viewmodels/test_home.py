@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
 from PySide6.QtWidgets import QApplication
 
 from academy_desktop.core.environment import Check, Findings
+from academy_desktop.core.estimate.capacity import Capacity
 from academy_desktop.core.reader import JobSummary
 from academy_desktop.core.states import JobState
 from academy_desktop.viewmodels.home import Home, NextStep
@@ -159,3 +161,33 @@ def test_a_check_without_words_is_shown_by_its_name(qapp: QApplication) -> None:
     made.take(made_machine(Check("something_new", "warn")).glance())
     assert made.findings[0].status == "warn"
     assert made.findings[0].sentence == "something new"
+
+
+@pytest.mark.parametrize(
+    ("lora", "qlora", "said"),
+    [
+        (
+            1_711_376_384,
+            3_212_749_824,
+            "Models up to about 1.7 B parameters fit with LoRA, up to about 3.2 B in",
+        ),
+        (134_515_008, 134_515_008, "Models up to about 135 M parameters fit with LoRA."),
+        (0, 134_515_008, "Models up to about 135 M parameters fit in 4 bit (QLoRA)."),
+        (0, 0, "There is too little memory to train even a small model"),
+    ],
+)
+def test_how_large_a_model_can_be_trained_is_told(
+    qapp: QApplication, lora: int, qlora: int, said: str
+) -> None:
+    made = at_home()
+    assert made.capacity_sentence == ""
+    made.take(made_machine().found)
+    made.take_capacity(Capacity("cpu", lora, qlora))
+    assert made.capacity_sentence.replace("\u00a0", " ").startswith(said)
+
+
+def test_where_nothing_can_be_trained_no_size_is_promised(qapp: QApplication) -> None:
+    made = at_home()
+    made.take(made_machine(Check("packages", "fail", {"missing": "torch"})).found)
+    made.take_capacity(Capacity("cpu", 10**9, 10**9))
+    assert made.capacity_sentence == ""

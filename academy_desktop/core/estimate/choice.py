@@ -1,0 +1,63 @@
+"""Which device, engine and number format a run will take, told without torch.
+
+Follows `trainers.device.choose`, which decides when the run starts, on what torch finds then. Here the
+processor's flags, and what earlier runs took, stand for its measurement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from academy_desktop.core.estimate.calibration import Observation
+from academy_desktop.core.estimate.engines import DeviceName, Precision
+from academy_desktop.core.estimate.machine import Machine
+from trainers.recipe import TrainRecipe
+
+#: Vector units that multiply bf16 clearly faster than fp32.
+BF16_FLAGS = frozenset({"amx_bf16", "avx512_bf16", "bf16"})
+_CPUINFO = Path("/proc/cpuinfo")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a run will take."""
+
+    device: DeviceName
+    engine: str
+    precision: Precision
+
+
+def foresee(recipe: TrainRecipe, machine: Machine, seen: Sequence[Observation]) -> Choice:
+    """Return what a recipe will be trained with on a machine."""
+    wanted = recipe.hardware
+    if machine.has_gpu and wanted.device != "cpu" and wanted.engine != "cpu":
+        engine = "peft" if wanted.engine == "auto" else wanted.engine
+        return Choice("cuda", engine, "bf16" if wanted.precision == "auto" else wanted.precision)
+    own = wanted.engine == "cpu"
+    if wanted.precision != "auto":
+        return Choice("cpu", "cpu" if own else "peft", wanted.precision)
+    if not own:
+        return Choice("cpu", "peft", "fp32")
+    return Choice("cpu", "cpu", own_precision(seen))
+
+
+def own_precision(seen: Sequence[Observation]) -> Precision:
+    """The number format that the processor's own engine takes here: as in its last run, else by the flags."""
+    taken = next((one.precision for one in reversed(seen) if one.engine == "cpu"), "")
+    fast = taken == "bf16" if taken else bool(BF16_FLAGS & processor_flags())
+    return "bf16" if fast else "fp32"
+
+
+def processor_flags() -> frozenset[str]:
+    """Return the processor's flags as Linux tells them; nothing elsewhere."""
+    try:
+        lines = _CPUINFO.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return frozenset()
+    for line in lines:
+        name, _, value = line.partition(":")
+        if name.strip().lower() in {"flags", "features"}:
+            return frozenset(value.split())
+    return frozenset()
