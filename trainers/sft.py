@@ -18,6 +18,7 @@ import psutil
 
 from trainers import checkpoint
 from trainers.device import Choice, choose, look
+from trainers.engines.cpu.architecture import refusal
 from trainers.engines.protocol import Engine, NonfiniteError, Plan, StepReport
 from trainers.environment import record_environment
 from trainers.errors import AcademyError, ErrorCode
@@ -41,7 +42,8 @@ def run_train(recipe: TrainRecipe, session: Session) -> Ended:
     """
     run = session.run_dir
     session.phase("loading")
-    choice = choose(recipe.hardware, look())
+    own = recipe.hardware.engine == "cpu"
+    choice = choose(recipe.hardware, look(race=own), refusal(recipe) if own else None)
     record_environment(run.attempt(session.attempt).environment, recipe, choice)
     session.phase("rendering")
     train, held_out = _render(recipe, session)
@@ -228,6 +230,10 @@ def _scratch(run_dir: Path) -> Iterator[Path]:
 
 
 def _engine(plan: Plan, scratch: Path) -> Engine:
+    if plan.choice.engine == "cpu":
+        from trainers.engines.cpu.engine import CpuEngine
+
+        return CpuEngine(plan)
     from trainers.engines.peft import PeftEngine
 
     return PeftEngine(plan, scratch)

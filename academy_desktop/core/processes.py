@@ -41,6 +41,7 @@ def trainer_environment(base: Mapping[str, str], runtime: Path) -> dict[str, str
         "TRANSFORMERS_OFFLINE": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "TOKENIZERS_PARALLELISM": "false",
+        "NUMBA_CACHE_DIR": str(runtime.parent.parent / "cache" / "kernels"),
     }
 
 

@@ -11,6 +11,8 @@ from trainers.errors import AcademyError, ErrorCode
 from trainers.recipe import Hardware
 
 PLAIN = Machine(cuda=False, cores=8)
+FAST = Machine(cuda=False, cores=8, bf16_gain=5.0)
+UNKNOWN = "it has no dropout"
 OLD_GPU = Machine(cuda=True, cuda_name="NVIDIA GeForce GTX 1080", cores=8, bitsandbytes=True)
 NEW_GPU = Machine(cuda=True, cuda_name="NVIDIA GeForce RTX 4090", cuda_bf16=True, cores=16, bitsandbytes=True)
 
@@ -39,10 +41,36 @@ def test_what_is_chosen(wish: dict[str, Any], machine: Machine, device: str, pre
 
 
 @pytest.mark.parametrize(
+    ("wish", "machine", "precision", "said"),
+    [
+        ({}, PLAIN, "fp32", "1.0 times as fast"),
+        ({}, FAST, "bf16", "5.0 times as fast"),
+        ({"precision": "fp32"}, FAST, "fp32", "no CUDA GPU"),
+        ({"precision": "bf16"}, PLAIN, "bf16", "no CUDA GPU"),
+        ({"device": "cpu"}, NEW_GPU, "fp32", "recipe asks"),
+    ],
+)
+def test_the_engine_for_processors_is_for_who_names_it(
+    wish: dict[str, Any], machine: Machine, precision: str, said: str
+) -> None:
+    choice = choose(Hardware(engine="cpu", **wish), machine)
+    assert (choice.device, choice.engine, choice.precision) == ("cpu", "cpu", precision)
+    assert said in choice.reason
+
+
+@pytest.mark.parametrize("hardware", [Hardware(engine="cpu"), Hardware(engine="cpu", device="cuda")])
+def test_the_engine_for_processors_is_refused_where_it_cannot_train(hardware: Hardware) -> None:
+    unknown = UNKNOWN if hardware.device == "auto" else None
+    with pytest.raises(AcademyError) as caught:
+        choose(hardware, NEW_GPU, unknown)
+    assert caught.value.code is ErrorCode.ENGINE_UNAVAILABLE
+    assert caught.value.facts["engine"] == "cpu"
+
+
+@pytest.mark.parametrize(
     ("wish", "machine", "what"),
     [
         ({"engine": "unsloth"}, NEW_GPU, "unsloth"),
-        ({"engine": "cpu"}, PLAIN, "cpu"),
         ({"device": "cuda"}, PLAIN, "cuda"),
         ({"quantization": "nf4"}, PLAIN, "nf4"),
         ({"precision": "bf16"}, OLD_GPU, "bf16"),
