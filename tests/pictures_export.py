@@ -58,7 +58,14 @@ from trainers.events import (
     Step,
 )
 from trainers.exporting.certificate import MEANINGS, Certificate, CertifiedExport, Check, CheckId
-from trainers.exporting.record import Export, ExportRecord, certificate_path, record_path
+from trainers.exporting.record import (
+    Export,
+    ExportRecord,
+    card_path,
+    certificate_path,
+    modelfile_path,
+    record_path,
+)
 from trainers.layout import RunDir, write_record
 from trainers.locks import FileLock
 from trainers.recipe import ExportItem
@@ -71,6 +78,8 @@ GOOD: dict[CheckId, tuple[float, float]] = {
     "intact": (1, 1),
     "same_adapter": (1, 1),
     "end_token": (1, 1),
+    "tensors": (1, 1),
+    "metadata": (1, 1),
     "loads": (1, 1),
     "prompt_tokens": (1, 1),
     "top1_agreement": (0.996, 0.95),
@@ -120,6 +129,9 @@ def add_export(run: RunDir, item: ExportItem, size_bytes: int) -> Export:
         base="smollm2-135m-instruct",
         adapter_sha256="1" * 64,
     )
+    card_path(path).write_text("# A model\n", "utf-8")
+    if item.format == "gguf":
+        modelfile_path(path).write_text(f"FROM ./{path.name}\n", "utf-8")
     write_record(record_path(path), record)
     return Export(item.name, path, record)
 

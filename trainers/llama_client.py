@@ -66,7 +66,7 @@ class LlamaClient:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
-            env=_environment(),
+            env=child_environment(),
         )
         self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -149,12 +149,7 @@ class LlamaClient:
 
     def _words(self) -> str:
         self._stderr.seek(0)
-        lines = self._stderr.read().decode("utf-8", "replace").split("\n")
-        # The file's own metadata is printed too: a template may well speak of errors.
-        said = [line.strip() for line in lines if line.strip() and "- kv " not in line]
-        # An abort prints a stack trace after the one line that says why.
-        reasons = [line for line in said if any(sign in line for sign in _SIGNS)]
-        return (reasons or said or [""])[0][:_DETAIL_CHARACTERS]
+        return telling_line(self._stderr.read())
 
     def _end(self) -> None:
         stdin, stdout = self._child.stdin, self._child.stdout
@@ -175,8 +170,18 @@ class LlamaClient:
         self._scratch.cleanup()
 
 
-def _environment() -> dict[str, str]:
-    """Return the child's environment: the folder that holds `trainers` is on the path."""
+def telling_line(said: bytes) -> str:
+    """Return the line in which llama.cpp says why it gave up, of all that it wrote."""
+    lines = said.decode("utf-8", "replace").split("\n")
+    # The file's own metadata is printed too: a template may well speak of errors.
+    kept = [line.strip() for line in lines if line.strip() and "- kv " not in line]
+    # An abort prints a stack trace after the one line that says why.
+    reasons = [line for line in kept if any(sign in line for sign in _SIGNS)]
+    return (reasons or kept or [""])[0][:_DETAIL_CHARACTERS]
+
+
+def child_environment() -> dict[str, str]:
+    """Return the environment of a child that loads llama.cpp: `trainers` is on its path."""
     here = str(Path(__file__).resolve().parents[1])
     known = os.environ.get("PYTHONPATH")
     path = os.pathsep.join([here, known] if known else [here])

@@ -97,11 +97,13 @@ class LlamaModel:
     def tokenize(self, text: str) -> list[int]:
         """Return the ids of a text in which special tokens are written out; nothing is added."""
         raw = text.encode()
-        room = len(raw) + 8
-        ids = (llama_cpp.llama_token * room)()
-        count = llama_cpp.llama_tokenize(self._vocabulary, raw, len(raw), ids, room, False, True)
-        if count < 0:
-            raise LlamaError("the text could not be tokenized")
+        count = -(len(raw) + 8)
+        while count < 0:  # what it returned is how much room it needs
+            room = -count
+            ids = (llama_cpp.llama_token * room)()
+            count = llama_cpp.llama_tokenize(self._vocabulary, raw, len(raw), ids, room, False, True)
+            if -count == room:
+                raise LlamaError("the text could not be tokenized")
         return list(ids[:count])
 
     def logits(self, ids: Sequence[int], positions: Sequence[int]) -> NDArray[np.float32]:

@@ -18,7 +18,7 @@ from trainers.rendering import Renderer
 #: Label of a position that is not learned (torch's `ignore_index`).
 IGNORED = -100
 
-#: Fields of rows that are no conversations to learn as they are: preference pairs, and answers with a verdict.
+#: Fields of rows that are no conversations to learn as they are: preference pairs, answers with a verdict.
 _OTHER_KINDS = frozenset({"chosen", "rejected", "label"})
 
 

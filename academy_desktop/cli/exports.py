@@ -14,6 +14,7 @@ from academy_desktop.core.reader import JobSummary
 from trainers.errors import AcademyError, ErrorCode
 from trainers.evaluation import Evaluation
 from trainers.events import AnyEvent, Exported
+from trainers.exporting.record import companions
 from trainers.recipe import ExportFormat, ExportItem, Quant
 
 FORMATS: tuple[str, ...] = get_args(ExportFormat)
@@ -127,6 +128,7 @@ def run(session: Session, job: str) -> tuple[JobSummary, Sequence[AnyEvent]]:
 def export_fields(finished: FinishedExport, said: Exported, path: Path) -> dict[str, Any]:
     """Return what a program is told of an export."""
     record = finished.export.record
+    modelfile, card = companions(path)
     return {
         "path": str(path),
         "format": record.format,
@@ -135,6 +137,8 @@ def export_fields(finished: FinishedExport, said: Exported, path: Path) -> dict[
         "sha256": record.sha256,
         "seconds": said.seconds,
         "peak_rss_bytes": said.peak_rss_bytes,
+        "modelfile": str(modelfile) if finished.has_modelfile else None,
+        "card": str(card) if finished.has_card else None,
     }
 
 

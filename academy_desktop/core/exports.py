@@ -19,7 +19,7 @@ from trainers.digest import sha256_of
 from trainers.errors import AcademyError, ErrorCode
 from trainers.evaluation import Evaluation
 from trainers.exporting.certificate import Certificate
-from trainers.exporting.record import Export, certificate_path, find_exports
+from trainers.exporting.record import Export, certificate_path, companions, find_exports
 from trainers.layout import RunDir
 from trainers.recipe import CertifyRecipe, EvaluateRecipe, ExportItem, ExportRecipe
 from trainers.space import disk_full, is_full
@@ -27,10 +27,18 @@ from trainers.space import disk_full, is_full
 
 @dataclass(frozen=True)
 class FinishedExport:
-    """An export that lies whole in its run, and its certificate if it was proven."""
+    """An export that lies whole in its run, its certificate if it was proven, and what lies beside it."""
 
     export: Export
     certificate: Certificate | None
+    has_modelfile: bool = False
+    has_card: bool = False
+
+    @classmethod
+    def look(cls, export: Export) -> FinishedExport:
+        """Return an export with what lies beside it."""
+        modelfile, card = companions(export.path)
+        return cls(export, _certificate(export.certificate), modelfile.is_file(), card.is_file())
 
 
 class Exports:
@@ -100,7 +108,7 @@ class Exports:
         if not names and not any(folder.glob("*.json")):
             return ()
         exports = find_exports(folder, names)
-        return tuple(FinishedExport(export, _certificate(export.certificate)) for export in exports)
+        return tuple(FinishedExport.look(export) for export in exports)
 
     def evaluation(self, job: str) -> Evaluation:
         """Return what an evaluation job found.
@@ -132,7 +140,7 @@ class Exports:
         return path.name
 
     def copy(self, export: Export, folder: Path) -> Path:
-        """Copy an export, and its certificate if it has one, into `folder`; returns the copy's path.
+        """Copy an export, with its certificate, Modelfile and card, into `folder`; returns the copy's path.
 
         Written aside, made durable, renamed. What is there already is kept; the same content counts as done.
 
@@ -148,8 +156,14 @@ class Exports:
                 if shutil.disk_usage(folder).free < export.record.size_bytes:
                     raise disk_full(folder, export.record.size_bytes)
                 _copy_aside(export.path, target)
-            if export.certificate.is_file():
-                _copy_aside(export.certificate, certificate_path(target))
+            beside = zip(
+                (export.certificate, *companions(export.path)),
+                (certificate_path(target), *companions(target)),
+                strict=True,
+            )
+            for source, copy in beside:
+                if source.is_file():
+                    _copy_aside(source, copy)
         except OSError as error:
             if is_full(error):
                 raise disk_full(folder, export.record.size_bytes) from error

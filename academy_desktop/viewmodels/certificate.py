@@ -29,6 +29,8 @@ FORMAT_TITLES = {
 CHECK_TITLES: dict[CheckId, str] = {
     "intact": N_("The file is whole"),
     "same_adapter": N_("It belongs to this run"),
+    "tensors": N_("The right weights"),
+    "metadata": N_("The right settings and words"),
     "loads": N_("It can be loaded"),
     "end_token": N_("It knows where an answer ends"),
     "prompt_tokens": N_("The same prompts"),
@@ -41,7 +43,7 @@ CHECK_TITLES: dict[CheckId, str] = {
 }
 
 #: 1 is yes, 0 no.
-_YES_OR_NO = frozenset({"intact", "same_adapter", "loads", "end_token"})
+_YES_OR_NO = frozenset({"intact", "same_adapter", "tensors", "metadata", "loads", "end_token"})
 #: Shares that must not be too small; all others are distances that must not be too large.
 _SHARES = frozenset({"prompt_tokens", "top1_agreement", "greedy_text", "end_of_turn"})
 #: A distance below this is none that anybody could tell.
@@ -67,6 +69,7 @@ class ExportCard:
     title: str
     size: str
     path: str
+    beside: str
     standing: Standing
     word: str
     sentence: str
@@ -81,6 +84,17 @@ class Verdicts:
         self._formats = formats
         self._gettext = translate
 
+    def _beside(self, finished: FinishedExport) -> str:
+        """What lies beside the file, in words."""
+        match finished.has_modelfile, finished.has_card:
+            case True, True:
+                return self._gettext(N_("With a Modelfile for Ollama and a model card"))
+            case True, False:
+                return self._gettext(N_("With a Modelfile for Ollama"))
+            case False, True:
+                return self._gettext(N_("With a model card"))
+        return ""
+
     def card(self, finished: FinishedExport) -> ExportCard:
         """All that is to be said of an export."""
         record, verdict = finished.export.record, finished.certificate
@@ -90,6 +104,7 @@ class Verdicts:
             title=self.title(record.format, record.quant),
             size=self._formats.size(record.size_bytes),
             path=str(finished.export.path),
+            beside=self._beside(finished),
             standing=standing,
             word=self.word(standing),
             sentence=self._sentence(verdict),

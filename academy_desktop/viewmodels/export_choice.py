@@ -33,7 +33,7 @@ FORMATS: Final[dict[ExportFormat, str]] = {
 
 #: Format → the number formats it can be written in, the usual one first. An adapter keeps its own.
 QUANTS: Final[dict[ExportFormat, tuple[Quant, ...]]] = {
-    "gguf": ("q8_0", "f16", "bf16", "f32"),
+    "gguf": ("q8_0", "q6_k", "q5_k_m", "q4_k_m", "f16", "bf16", "f32"),
     "merged": ("f16", "bf16", "f32"),
     "adapter": (),
     "lora-gguf": ("f16", "f32"),
@@ -42,13 +42,25 @@ QUANTS: Final[dict[ExportFormat, tuple[Quant, ...]]] = {
 #: Number format → what it means for the user.
 QUANT_WORDS: Final[dict[str, str]] = {
     "q8_0": N_("8 bit: small, and hardly a difference"),
+    "q6_k": N_("6 bit: smaller still, and hardly a difference"),
+    "q5_k_m": N_("5 bit: small, and seldom a difference"),
+    "q4_k_m": N_("4 bit: smallest, for little memory"),
     "f16": N_("16 bit: as good as exact"),
     "bf16": N_("16 bit, for newer graphics cards"),
     "f32": N_("32 bit: exact, and large"),
 }
 
-#: Bytes of one weight. Q8_0 keeps 32 weights of a byte each with a scale of two bytes.
-WEIGHT_BYTES: Final[dict[str, float]] = {"f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 34 / 32}
+#: Bytes of one weight. Q8_0 keeps 32 weights of a byte each with a scale of two bytes; the mixtures keep some
+#: matrices in six bits (Q6_K: 256 weights in 210 bytes), about one in six of those of a usual model.
+WEIGHT_BYTES: Final[dict[str, float]] = {
+    "f32": 4.0,
+    "f16": 2.0,
+    "bf16": 2.0,
+    "q8_0": 34 / 32,
+    "q6_k": 210 / 256,
+    "q5_k_m": (5 * 176 + 210) / 6 / 256,
+    "q4_k_m": (5 * 144 + 210) / 6 / 256,
+}
 
 #: Ticked when nobody chose anything yet.
 FIRST_CHOICE: Final = ExportItem(format="gguf", quant="q8_0")

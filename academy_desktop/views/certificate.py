@@ -201,6 +201,8 @@ class ExportCardView(QFrame):
         lines.setContentsMargins(GAP_L, GAP_M, GAP_M, GAP_M)
         lines.addLayout(head)
         lines.addLayout(below)
+        if shown.beside:
+            lines.addWidget(label(shown.beside, "small"))
         lines.addWidget(self.proof)
         held = card(lines)
         around = column(0)

@@ -7,152 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import (
-    QCheckBox,
-    QFileDialog,
-    QFrame,
-    QGridLayout,
-    QLabel,
-    QProgressBar,
-    QScrollArea,
-    QSizePolicy,
-    QStackedLayout,
-    QWidget,
-)
-from typing_extensions import override
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFrame, QProgressBar, QScrollArea, QStackedLayout, QWidget
 
 from academy_desktop.text.marking import N_
 from academy_desktop.viewmodels.certificate import ExportCard
 from academy_desktop.viewmodels.export import Exporting
-from academy_desktop.viewmodels.export_choice import FormatChoice, QuantChoice
 from academy_desktop.views.certificate import ExportCardView, empty, show_in_folder
+from academy_desktop.views.export_form import OrderForm
 from academy_desktop.views.kit import Elided, EmptyState, button, column, label, row, side_by_side
 from academy_desktop.views.look import Look
 from academy_desktop.views.page import CONTENT_WIDTH, HEAD_HEIGHT, heading, list_card, scroller, two_sides
 from academy_desktop.views.run_list import RunList
-from academy_desktop.views.theme import GAP, GAP_L, GAP_M, GAP_S, GAP_XL
-
-BOX_SIZE = 18
-
-
-class Tick(QCheckBox):
-    """A box to tick in the colours of the theme."""
-
-    def __init__(self, look: Look, text: str = "", name: str = "") -> None:
-        super().__init__(text)
-        self._look = look
-        self.setAccessibleName(name or text)
-        self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
-        look.changed.connect(self.update)
-
-    @override
-    def sizeHint(self) -> QSize:
-        """Qt: box and text."""
-        metrics = self.fontMetrics()
-        width = metrics.horizontalAdvance(self.text()) + GAP if self.text() else 0
-        return QSize(BOX_SIZE + 4 + width, max(BOX_SIZE + 4, metrics.height()))
-
-    @override
-    def minimumSizeHint(self) -> QSize:
-        """Qt: the same."""
-        return self.sizeHint()
-
-    @override
-    def paintEvent(self, event: QPaintEvent) -> None:
-        """Qt: draw it."""
-        tokens = self._look.tokens
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        box = QRectF(2, (self.height() - BOX_SIZE) / 2, BOX_SIZE, BOX_SIZE).adjusted(0.5, 0.5, -0.5, -0.5)
-        on, usable = self.isChecked(), self.isEnabled()
-        border = tokens.accent if on or self.hasFocus() else tokens.border_strong
-        painter.setPen(QPen(QColor(border if usable else tokens.border), 1))
-        painter.setBrush(QColor((tokens.accent if usable else tokens.faint) if on else tokens.surface))
-        painter.drawRoundedRect(box, 4, 4)
-        if on:
-            size = BOX_SIZE - 4
-            tick = self._look.pixmap("check", tokens.on_accent, size)
-            painter.drawPixmap(round(box.left() + 1.5), round(box.top() + 1.5), tick)
-        if self.hasFocus():
-            painter.setPen(QPen(QColor(tokens.text if on else tokens.accent), 1))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRoundedRect(box.adjusted(-1.5, -1.5, 1.5, 1.5), 5, 5)
-        if self.text():
-            painter.setPen(QColor(tokens.text if usable else tokens.faint))
-            area = self.rect().adjusted(BOX_SIZE + 4 + GAP, 0, 0, 0)
-            painter.drawText(area, Qt.AlignmentFlag.AlignVCenter, self.text())
-
-    @override
-    def hitButton(self, pos: object) -> bool:
-        """Qt: all of it can be clicked."""
-        return True
-
-
-class FormatView(QWidget):
-    """One format with its tick, and below it its number formats while it is wanted."""
-
-    def __init__(self, look: Look, page: Exporting, shown: FormatChoice) -> None:
-        super().__init__()
-        self._page = page
-        self._form = shown.format
-        self.tick = Tick(look, name=shown.title)
-        self.tick.setAccessibleDescription(shown.words)
-        self.tick.clicked.connect(lambda wanted: page.choice.tick_format(self._form, wanted))
-        self._size = label("", "muted")
-        self.ticks = [self.tick]
-        texts = column(2)
-        texts.addWidget(label(shown.title, "heading"))
-        texts.addWidget(label(shown.words, "muted", wrap=True))
-        head = row(GAP_M)
-        head.addWidget(self.tick, 0, Qt.AlignmentFlag.AlignTop)
-        head.addLayout(texts, 1)
-        head.addWidget(self._size, 0, Qt.AlignmentFlag.AlignTop)
-        lines = column(GAP)
-        lines.addLayout(head)
-        self._below = self._make_quants(look, shown)
-        lines.addWidget(self._below)
-        self.setLayout(lines)
-        self.show_choice(shown)
-
-    def show_choice(self, shown: FormatChoice) -> None:
-        """Show the ticks and sizes as they are now."""
-        self.tick.setChecked(shown.ticked)
-        named = [choice for choice in shown.choices if choice.title]
-        self._below.setVisible(shown.ticked and bool(named))
-        self._size.setText("" if named and shown.ticked else shown.choices[0].size)
-        for choice in named:
-            tick, size = self._parts[choice.title]
-            tick.setChecked(choice.ticked)
-            size.setText(choice.size)
-
-    def _make_quants(self, look: Look, shown: FormatChoice) -> QWidget:
-        self._parts: dict[str, tuple[Tick, QLabel]] = {}
-        grid = QGridLayout()
-        grid.setContentsMargins(BOX_SIZE + 4 + GAP_M, 0, 0, 0)
-        grid.setHorizontalSpacing(GAP_M)
-        grid.setVerticalSpacing(GAP_S)
-        grid.setColumnStretch(1, 1)
-        for at, choice in enumerate(one for one in shown.choices if one.title):
-            tick = self._make_tick(look, shown, choice)
-            size = label("", "muted")
-            self._parts[choice.title] = (tick, size)
-            self.ticks.append(tick)
-            grid.addWidget(tick, at, 0)
-            grid.addWidget(label(choice.words, "muted", wrap=True), at, 1)
-            grid.addWidget(size, at, 2, Qt.AlignmentFlag.AlignRight)
-        made = QWidget()
-        made.setLayout(grid)
-        return made
-
-    def _make_tick(self, look: Look, shown: FormatChoice, choice: QuantChoice) -> Tick:
-        tick = Tick(look, choice.title, f"{shown.title} {choice.title}")
-        tick.setAccessibleDescription(choice.words)
-        tick.clicked.connect(lambda wanted: self._page.choice.tick(choice.item, wanted))
-        return tick
+from academy_desktop.views.theme import GAP, GAP_L, GAP_M, GAP_XL
 
 
 class OrderView(QFrame):
@@ -191,86 +58,6 @@ class OrderView(QFrame):
         share = page.share_done
         self._bar.setRange(0, 0 if share is None and page.is_busy else 1000)
         self._bar.setValue(round(1000 * (share or 0.0)))
-
-
-class OrderForm(QFrame):
-    """What can be made: formats with their sizes, where to, proof, start."""
-
-    def __init__(self, look: Look, page: Exporting, translate: Callable[[str], str]) -> None:
-        super().__init__()
-        self.setProperty("card", True)
-        self._page = page
-        self._gettext = translate
-        self.formats = [FormatView(look, page, one) for one in page.choice.formats]
-        self.prove = Tick(look, translate(N_("Prove it")))
-        self.prove.setChecked(page.prove)
-        self.prove.clicked.connect(self._set_prove)
-        self.start = button(translate(N_("Start")), "primary")
-        self.start.clicked.connect(page.start)
-        self.choose = button(translate(N_("Choose a folder …")))
-        self.choose.clicked.connect(self._ask_folder)
-        self.clear = button(translate(N_("Do not copy")), "quiet")
-        self.clear.clicked.connect(lambda: self._set_folder(""))
-        self._folder = Elided("muted")
-        self._summary = label("", "muted", wrap=True)
-        self._lay_out()
-        page.choice.changed.connect(self._refresh)
-        page.changed.connect(self._refresh)
-        self._set_folder(page.folder)
-
-    def _lay_out(self) -> None:
-        lines = column(GAP_L, GAP_L)
-        for one in self.formats:
-            lines.addWidget(one)
-        lines.addWidget(_divider())
-        lines.addLayout(self._option(self.prove, N_("Compares each export with the model that you trained.")))
-        where = row(GAP_M)
-        texts = column(2)
-        texts.addWidget(label(self._gettext(N_("Copy to a folder")), "heading"))
-        texts.addWidget(self._folder)
-        where.addLayout(texts, 1)
-        where.addWidget(self.clear)
-        where.addWidget(self.choose)
-        lines.addLayout(where)
-        lines.addWidget(_divider())
-        foot = row(GAP_M)
-        foot.addWidget(self._summary, 1)
-        foot.addWidget(self.start)
-        lines.addLayout(foot)
-        self.setLayout(lines)
-
-    def _option(self, tick: Tick, words: str) -> QGridLayout:
-        grid = QGridLayout()
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(GAP_M)
-        grid.setColumnStretch(1, 1)
-        grid.addWidget(tick, 0, 0, Qt.AlignmentFlag.AlignVCenter)
-        grid.addWidget(label(self._gettext(words), "muted", wrap=True), 0, 1, Qt.AlignmentFlag.AlignVCenter)
-        return grid
-
-    def _refresh(self) -> None:
-        for view, choice in zip(self.formats, self._page.choice.formats, strict=True):
-            view.show_choice(choice)
-        self._summary.setText(self._page.choice.summary)
-        self.start.setEnabled(bool(self._page.choice.items) and not self._page.is_busy)
-
-    def _set_prove(self, wanted: bool) -> None:
-        self._page.prove = wanted
-
-    def _set_folder(self, folder: str) -> None:
-        self._page.folder = folder
-        said = self._gettext(N_("Exports stay with the run. A copy can lie elsewhere as well."))
-        self._folder.setText(folder or said)
-        self.clear.setVisible(bool(folder))
-        self._refresh()
-
-    def _ask_folder(self) -> None:
-        dialog = QFileDialog(self, self._gettext(N_("Copy to a folder")), self._page.folder)
-        dialog.setFileMode(QFileDialog.FileMode.Directory)
-        dialog.setOption(QFileDialog.Option.ShowDirsOnly)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(self._set_folder)
-        dialog.open()
 
 
 class RunExports(QWidget):
@@ -444,10 +231,3 @@ class ExportPage(QWidget):
 
     def _show(self, job_id: str) -> None:
         self.list.show_job(job_id)
-
-
-def _divider() -> QFrame:
-    made = QFrame()
-    made.setProperty("divider", True)
-    made.setFixedHeight(1)
-    return made

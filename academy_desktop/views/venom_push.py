@@ -15,12 +15,12 @@ from academy_desktop.viewmodels.demo_story import StageState
 from academy_desktop.viewmodels.venom_push import OutcomeKind, VenomPush
 from academy_desktop.viewmodels.venom_steps import StepLine
 from academy_desktop.views.demo import Mark
-from academy_desktop.views.export import Tick
 from academy_desktop.views.facts import Remark
 from academy_desktop.views.kit import Elided, Icon, button, column, label, row
 from academy_desktop.views.look import Look
 from academy_desktop.views.recipe_form import ChoiceBox
 from academy_desktop.views.theme import GAP, GAP_L, GAP_M, GAP_S
+from academy_desktop.views.tick import Tick
 
 #: How a push ended → icon and colour.
 OUTCOMES: dict[OutcomeKind, tuple[str, str]] = {

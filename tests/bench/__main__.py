@@ -22,6 +22,10 @@ BENCHES = {
     "data.xray": "tests.bench.data_xray",
     "window.start": "tests.bench.window_start",
     "window.gap": "tests.bench.window_gap",
+    "export.oracle": "tests.bench.export_oracle",
+    "export.faults": "tests.bench.export_faults",
+    "export.merge": "tests.bench.export_merge",
+    "export.large": "tests.bench.export_large",
 }
 
 

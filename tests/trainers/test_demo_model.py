@@ -10,7 +10,8 @@ from tests.trainers.exporting.making import refusal
 from tests.trainers.tiny_model import CHATML, write_tokenizer
 from trainers import demo_model
 from trainers.errors import ErrorCode
-from trainers.exporting.gguf_vocabulary import Vocabulary, pre_tokenizer_name
+from trainers.exporting.gguf_tokenizer import pre_tokenizer_name
+from trainers.exporting.gguf_vocabulary import Vocabulary
 from trainers.rendering import Renderer
 
 

@@ -57,7 +57,11 @@ class LoraPair:
 
     def delta(self) -> torch.Tensor:
         """The update, (out, in) in float32."""
-        return (self.b @ self.a) * self.scale
+        return self.rows(0, self.b.shape[0])
+
+    def rows(self, start: int, stop: int) -> torch.Tensor:
+        """Rows of the update, (stop - start, in) in float32."""
+        return (self.b[start:stop] @ self.a).mul_(self.scale)
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,10 @@ Owns the file's shape and the rules from figures to checks. Refuses to measure.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
 
 from trainers.exporting.record import Export
 from trainers.exporting.thresholds import Bounds
@@ -18,13 +20,17 @@ if TYPE_CHECKING:
     from trainers.exporting.comparison import Measures
 
 CheckId = Literal[
-    "intact", "same_adapter", "loads", "end_token", "prompt_tokens", "top1_agreement", "mean_kl", "max_kl",
-    "perplexity", "greedy_text", "end_of_turn",
+    "intact", "same_adapter", "tensors", "metadata", "loads", "end_token", "prompt_tokens", "top1_agreement",
+    "mean_kl", "max_kl", "perplexity", "greedy_text", "end_of_turn",
 ]  # fmt: skip
 
 MEANINGS: dict[CheckId, str] = {
     "intact": N_("The file has the size and hash that it was written with."),
     "same_adapter": N_("It was made from the adapter that lies in the run now."),
+    "tensors": N_(
+        "Each tensor is what base model and adapter make, within the rounding of its number format."
+    ),
+    "metadata": N_("The file’s settings, vocabulary and template are those of the base model."),
     "loads": N_("It can be loaded and asked."),
     "end_token": N_("llama.cpp ends an answer at the tokens at which the trained model does."),
     "prompt_tokens": N_("Share of conversations that become the same prompt tokens as in training."),
@@ -38,7 +44,7 @@ MEANINGS: dict[CheckId, str] = {
 
 
 class Check(Record):
-    """One figure and its bound; for `intact`, `same_adapter`, `loads` and `end_token` 1 is yes, 0 no.
+    """One figure and its bound; for those that are asked for yes or no 1 is yes, 0 no.
 
     `value` is null when it is no finite number, which JSON has no word for.
     """
@@ -76,6 +82,7 @@ class Certificate(Record):
     eos_rate: float | None = None
     reference_eos_rate: float | None = None
     greedy_equal: float | None = None
+    tensor_types: Mapping[str, int] = Field(default_factory=dict)
     checks: tuple[Check, ...]
 
 
@@ -101,9 +108,17 @@ def judge(measures: Measures, bounds: Bounds) -> list[Check]:
 
 
 def certificate(
-    export: Export, checks: Sequence[Check], measures: Measures | None, created_at: float
+    export: Export,
+    checks: Sequence[Check],
+    measures: Measures | None,
+    created_at: float,
+    tensor_types: Mapping[str, int],
 ) -> Certificate:
-    """Return the whole certificate; without `measures` the figures stay empty."""
+    """Return the whole certificate; without `measures` the figures stay empty.
+
+    `tensor_types` counts the tensors of each number format in a GGUF file: llama.cpp mixes some formats, and
+    falls back to others where rows do not divide.
+    """
     record = export.record
     about = CertifiedExport(name=export.name, format=record.format, quant=record.quant, sha256=record.sha256)
     verdict = Certificate(
@@ -111,6 +126,7 @@ def certificate(
         export=about,
         passed=all(check.passed for check in checks),
         rows=measures.rows if measures else 0,
+        tensor_types=dict(tensor_types),
         checks=tuple(checks),
     )
     return verdict if measures is None else verdict.model_copy(update=_figures(measures))

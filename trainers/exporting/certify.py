@@ -17,18 +17,24 @@ from safetensors import SafetensorError
 from trainers.digest import sha256_of
 from trainers.errors import AcademyError, ErrorCode
 from trainers.events import Certified, Payload, Phase
+from trainers.exporting.adapter import WEIGHTS_NAME, Adapter
+from trainers.exporting.card import model_card
 from trainers.exporting.certificate import Certificate, Check, certificate, judge, yes_or_no
 from trainers.exporting.comparison import Examiner, Measures, Question
+from trainers.exporting.folders import MergedFolder
+from trainers.exporting.gguf_kquant import K_QUANTS
+from trainers.exporting.gguf_lora import GgufLora
 from trainers.exporting.gguf_model import GgufModel
 from trainers.exporting.gguf_subject import GgufSubject
+from trainers.exporting.inspection import Findings, inspect_gguf, inspect_merged
 from trainers.exporting.parent import Parent
-from trainers.exporting.record import Export, find_exports
+from trainers.exporting.record import Export, card_path, find_exports
 from trainers.exporting.reference import TransformersModel
 from trainers.exporting.staging import clear_leftovers, require_space, staged
 from trainers.exporting.subject import Subject
 from trainers.exporting.thresholds import bounds_for
 from trainers.exporting.watch import CancelledError, Watch
-from trainers.layout import write_record
+from trainers.layout import write_atomically, write_record
 from trainers.llama_client import LlamaClient
 from trainers.recipe import CertifyRecipe
 from trainers.rendering import Renderer
@@ -70,6 +76,15 @@ def run_certify(
         return
 
 
+#: What says about the export that it is bad, and not about the proof.
+_SAYS_NO = frozenset(
+    {
+        ErrorCode.LLAMA_CPP_FAILED, ErrorCode.EXPORT_DAMAGED,
+        ErrorCode.MODEL_DAMAGED, ErrorCode.MODEL_INCOMPLETE,
+    }
+)  # fmt: skip
+
+
 @dataclass
 class _Proof:
     """One job's reference, and the base model for llama.cpp once it was needed."""
@@ -87,6 +102,8 @@ class _Proof:
         self.watch.emit(Phase(name="proving", detail=export.name))
         verdict = self._examine(export)
         write_record(export.certificate, verdict)
+        card = model_card(self.parent, export.name, export.record, verdict)
+        write_atomically(card_path(export.path), card.encode())
         folder = self.parent.run.path
         return Certified(
             path=export.path.relative_to(folder).as_posix(),
@@ -100,19 +117,51 @@ class _Proof:
             yes_or_no("same_adapter", self.parent.adapter_sha256() == export.record.adapter_sha256),
         ]
         measures: Measures | None = None
+        types: dict[str, int] = {}
         if all(check.passed for check in checks):
             try:
+                found = self._inspect(export)
+                types = found.types
+                checks.append(yes_or_no("tensors", not found.tensors, found.tensors))
+                if types:
+                    checks.append(yes_or_no("metadata", not found.metadata, found.metadata))
                 with self._opened(export) as subject:
                     checks += self._end_token(subject)
                     measures = self.examiner.examine(subject)
             except AcademyError as error:
-                if error.code not in {ErrorCode.LLAMA_CPP_FAILED, ErrorCode.EXPORT_DAMAGED}:
+                if error.code not in _SAYS_NO:
                     raise
                 checks.append(yes_or_no("loads", False, str(error.facts.get("detail", ""))))
             else:
                 checks.append(yes_or_no("loads", True))
                 checks += judge(measures, bounds_for(export.record.format, export.record.quant))
-        return certificate(export, checks, measures, time.time())
+        return certificate(export, checks, measures, time.time(), types)
+
+    def _inspect(self, export: Export) -> Findings:
+        """Compare what the export holds with what it should hold.
+
+        Raises:
+            AcademyError: `export_damaged` when it cannot be read at all.
+        """
+        record = export.record
+        name = f"{self.parent.base_id} {self.parent.job}"
+        model_dir, adapter = self.parent.model_dir, Adapter.load(self.parent.adapter)
+        try:
+            match record.format:
+                case "gguf":
+                    quant = "f32" if record.quant in K_QUANTS else record.quant
+                    return inspect_gguf(export.path, GgufModel(name, model_dir, adapter, quant), self.watch)
+                case "lora-gguf":
+                    plan = GgufLora(name, model_dir, adapter, record.quant)
+                    return inspect_gguf(export.path, plan, self.watch)
+                case "merged":
+                    merged = MergedFolder(model_dir, adapter, record.quant)
+                    return Findings(inspect_merged(export.path, merged, self.watch), "", {})
+                case _:
+                    same = sha256_of(export.path / WEIGHTS_NAME) == record.adapter_sha256
+                    return Findings("" if same else WEIGHTS_NAME, "", {})
+        except (OSError, ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
+            raise AcademyError(ErrorCode.EXPORT_DAMAGED, path=str(export.path), detail=str(error)) from error
 
     @contextmanager
     def _opened(self, export: Export) -> Iterator[Subject]:

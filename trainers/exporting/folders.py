@@ -7,21 +7,28 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from safetensors.torch import save_file
+from numpy.typing import NDArray
 
 from trainers.errors import AcademyError, ErrorCode
 from trainers.exporting.adapter import CONFIG_NAME, WEIGHTS_NAME, Adapter
+from trainers.exporting.pipeline import blocks, in_order
 from trainers.exporting.watch import Watch
-from trainers.exporting.weights import Weights
+from trainers.exporting.weights import Place, Weights
 
-#: Merged tensors kept in memory until a file is full; a single larger tensor has a file of its own.
-SHARD_BYTES = 512 * 1024 * 1024
+#: Largest file of a merged model: what every file system takes; a single larger tensor has a file of its own.
+SHARD_BYTES = 4_000_000_000
 
 _DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
+#: Their names in a safetensors header, which is filled up to a multiple of so many bytes.
+_DTYPE_NAMES = {"f32": "F32", "f16": "F16", "bf16": "BF16"}
+_HEADER_ALIGNMENT = 8
 
 #: What goes along with weights; nothing that could hold a pickle or code.
 _COMPANIONS = (
@@ -76,23 +83,43 @@ class MergedFolder:
         return weights + sum(file.stat().st_size for file in companions if file.is_file())
 
     def write(self, path: Path, watch: Watch) -> None:
-        """Write the folder at `path`."""
+        """Write the folder at `path`; no more than a few blocks of rows are in memory."""
         path.mkdir()
-        total, done = len(self._weights.places), 0
+        total, done = sum(self._tensor_bytes(name) for name in self._weights.places), 0
+        watch.progress(0, total, "bytes")
         for file, names in self._shards.items():
-            tensors: dict[str, torch.Tensor] = {}
-            for name in names:
-                watch.progress(done, total, "tensors")
-                tensors[name] = self._cast(name)
-                done += 1
-            save_file(tensors, path / file, metadata={"format": "pt"})
-        watch.progress(total, total, "tensors")
+            with (path / file).open("wb") as stream:
+                stream.write(self._header(names))
+                for block in in_order(self._steps(names)):
+                    stream.write(block)
+                    done += len(block)
+                    watch.progress(done, total, "bytes")
         if len(self._shards) > 1:
             self._write_index(path)
         self._write_config(path)
         for companion in _COMPANIONS:
             if (self._source / companion).is_file():
                 shutil.copyfile(self._source / companion, path / companion)
+
+    def _header(self, names: Sequence[str]) -> bytes:
+        """Return a safetensors header: its length in 8 bytes, then where each tensor lies, as JSON."""
+        header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+        end = 0
+        for name in names:
+            start, end = end, end + self._tensor_bytes(name)
+            shape = list(self._weights.places[name].shape)
+            header[name] = {
+                "dtype": _DTYPE_NAMES[self._quant], "shape": shape, "data_offsets": [start, end],
+            }  # fmt: skip
+        text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+        text += b" " * (-len(text) % _HEADER_ALIGNMENT)
+        return len(text).to_bytes(8, "little") + text
+
+    def _steps(self, names: Sequence[str]) -> Iterator[Callable[[], memoryview]]:
+        for name in names:
+            place = self._weights.places[name]
+            for start, stop in blocks(place.shape[0], place.row_elements):
+                yield partial(self.encode, name, start, stop)
 
     def _tensor_bytes(self, name: str) -> int:
         return self._weights.places[name].elements * self._dtype.itemsize
@@ -112,11 +139,23 @@ class MergedFolder:
         count = len(shards)
         return {f"model-{i:05d}-of-{count:05d}.safetensors": names for i, names in enumerate(shards, start=1)}
 
-    def _cast(self, name: str) -> torch.Tensor:
-        cast = self._weights.tensor(name).to(self._dtype)
+    @property
+    def places(self) -> Mapping[str, Place]:
+        """Every tensor that is written."""
+        return self._weights.places
+
+    def encode(self, name: str, start: int, stop: int) -> memoryview:
+        """Return the bytes of some rows of a merged tensor.
+
+        Raises:
+            AcademyError: `quant_unsupported` for a value that does not fit.
+        """
+        rows = self._weights.rows(name, start, stop)
+        cast = rows.to(self._dtype)
         if not torch.isfinite(cast).all():
             raise AcademyError(ErrorCode.QUANT_UNSUPPORTED, quant=self._quant, known="bf16, f32", tensor=name)
-        return cast
+        values: NDArray[np.uint8] = cast.flatten().view(torch.uint8).numpy()
+        return values.data
 
     def _write_index(self, path: Path) -> None:
         places = {name: file for file, names in self._shards.items() for name in names}

@@ -1,51 +1,56 @@
-"""Writes GGUF files tensor by tensor, in the number format asked for.
+"""Writes GGUF files block by block, in the number format asked for, at offsets that follow from the shapes.
 
 Owns encoding and the order on disk. Refuses to know what the tensors mean.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from pathlib import Path
 
 import numpy as np
 import torch
-from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFWriter, LlamaFileType
+from gguf import GGML_QUANT_SIZES, GGUF_DEFAULT_ALIGNMENT, GGMLQuantizationType, GGUFWriter, LlamaFileType
 from gguf.quants import quant_shape_to_byte_shape, quantize
 from numpy.typing import NDArray
 
 from trainers.errors import AcademyError, ErrorCode
+from trainers.exporting.pipeline import HashedFile, blocks, in_order
 from trainers.exporting.watch import Watch
 
-_F32, _F16 = GGMLQuantizationType.F32, GGMLQuantizationType.F16
+_F32, _F16, _BF16 = GGMLQuantizationType.F32, GGMLQuantizationType.F16, GGMLQuantizationType.BF16
+_PLAIN = {_F32: torch.float32, _F16: torch.float16, _BF16: torch.bfloat16}
 
-#: Quantizations that the `gguf` library computes itself.
-TENSOR_TYPES = {
-    "f32": _F32,
-    "f16": _F16,
-    "bf16": GGMLQuantizationType.BF16,
-    "q8_0": GGMLQuantizationType.Q8_0,
-}
+#: Number formats that are written here; what has blocks is computed by the `gguf` library.
+TENSOR_TYPES = {"f32": _F32, "f16": _F16, "bf16": _BF16, "q8_0": GGMLQuantizationType.Q8_0}
 FILE_TYPES = {
     "f32": LlamaFileType.ALL_F32,
     "f16": LlamaFileType.MOSTLY_F16,
     "bf16": LlamaFileType.MOSTLY_BF16,
     "q8_0": LlamaFileType.MOSTLY_Q8_0,
 }
+#: Values quantized at a time; a multiple of every block's length.
+_PIECE_VALUES = 1 << 17
 #: Names, sizes and offsets of tensors, with room to spare.
 _BYTES_PER_TENSOR_INFO = 128
 
 
 @dataclass(frozen=True)
 class PlannedTensor:
-    """A tensor to be written: its values are asked for once, in float32, when its turn comes."""
+    """A tensor to be written.
+
+    `load(start, stop)` gives rows of it (the values of a vector), in any floating-point format, and is called
+    once for each row, from several threads; `together` rows are never torn apart.
+    """
 
     name: str
     shape: tuple[int, ...]
     type: GGMLQuantizationType
-    load: Callable[[], torch.Tensor]
+    load: Callable[[int, int], torch.Tensor]
+    together: int = 1
 
     @property
     def stored_shape(self) -> tuple[int, ...]:
@@ -63,6 +68,22 @@ class PlannedTensor:
     def size_bytes(self) -> int:
         """Bytes of the stored array."""
         return prod(self.stored_shape) * self.stored_dtype.itemsize
+
+    def encode(self, start: int, stop: int) -> memoryview:
+        """Return the bytes of some rows.
+
+        Raises:
+            AcademyError: `quant_unsupported` when a value does not fit into f16.
+        """
+        values = self.load(start, stop)
+        plain = _PLAIN.get(self.type)
+        if plain is None:
+            return _quantized(values, self.type)
+        cast = values.to(plain).contiguous()
+        if self.type is _F16 and values.dtype != plain and not torch.isfinite(cast).all():
+            known = "bf16, f32"
+            raise AcademyError(ErrorCode.QUANT_UNSUPPORTED, quant="f16", known=known, tensor=self.name)
+        return _bytes(cast.flatten().view(torch.uint8).numpy())
 
 
 def tensor_type(quant: str, shape: Sequence[int]) -> GGMLQuantizationType:
@@ -93,19 +114,42 @@ def write_gguf(
     describe: Callable[[GGUFWriter], None],
     tensors: Sequence[PlannedTensor],
     watch: Watch,
-) -> None:
-    """Write a file; no more than one tensor is in memory.
+) -> str:
+    """Write a file; no more than a few blocks of rows are in memory.
 
     Args:
         path: the new file.
         arch: llama.cpp's name of the architecture.
         describe: adds the metadata.
         tensors: what follows, in this order.
-        watch: told about each tensor.
+        watch: told about the bytes written.
+
+    Returns:
+        The file's SHA-256 in hex.
 
     Raises:
         AcademyError: `quant_unsupported` when a value does not fit into f16.
     """
+    write_header(path, arch, describe, tensors)
+    total, done = sum(tensor.size_bytes for tensor in tensors), 0
+    header = path.read_bytes()
+    with path.open("wb") as stream, HashedFile(stream) as file:
+        file.append(header)
+        file.pad(GGUF_DEFAULT_ALIGNMENT)
+        watch.progress(0, total, "bytes")
+        for is_last, block in in_order(_steps(tensors)):
+            file.append(block)
+            done += len(block)
+            if is_last:
+                file.pad(GGUF_DEFAULT_ALIGNMENT)
+            watch.progress(done, total, "bytes")
+        return file.sha256()
+
+
+def write_header(
+    path: Path, arch: str, describe: Callable[[GGUFWriter], None], tensors: Sequence[PlannedTensor]
+) -> None:
+    """Write what comes before the tensors: metadata, and where each tensor will lie."""
     writer = GGUFWriter(path, arch)
     try:
         describe(writer)
@@ -115,29 +159,33 @@ def write_gguf(
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_ti_data_to_file()
-        for done, tensor in enumerate(tensors):
-            watch.progress(done, len(tensors), "tensors")
-            _append(writer, _encode(tensor))
-        watch.progress(len(tensors), len(tensors), "tensors")
     finally:
         writer.close()
 
 
-def _append(writer: GGUFWriter, values: NDArray[np.generic]) -> None:
-    """Write one tensor's bytes; the library's own way, numpy's `tofile`, loses errors of a full disk."""
-    assert writer.fout is not None
-    [file] = writer.fout
-    writer.write_padding(file, file.tell())
-    file.write(np.ascontiguousarray(values).view(np.uint8).data)
-    writer.write_padding(file, values.nbytes)
+def _steps(tensors: Sequence[PlannedTensor]) -> Iterator[Callable[[], tuple[bool, memoryview]]]:
+    for tensor in tensors:
+        for start, stop in blocks(tensor.shape[0], prod(tensor.shape[1:]), tensor.together):
+            yield partial(_step, tensor, start, stop)
 
 
-def _encode(tensor: PlannedTensor) -> NDArray[np.generic]:
-    values = tensor.load()
-    if tensor.type is _F16:
-        halves = values.to(torch.float16)
-        if not torch.isfinite(halves).all():
-            known = "bf16, f32"
-            raise AcademyError(ErrorCode.QUANT_UNSUPPORTED, quant="f16", known=known, tensor=tensor.name)
-        return halves.numpy()
-    return quantize(values.numpy(), tensor.type)
+def _step(tensor: PlannedTensor, start: int, stop: int) -> tuple[bool, memoryview]:
+    return stop == tensor.shape[0], tensor.encode(start, stop)
+
+
+def _quantized(values: torch.Tensor, kind: GGMLQuantizationType) -> memoryview:
+    """Quantize a piece at a time: the library makes several copies, and small ones stay in the cache."""
+    flat = values.reshape(-1)
+    shape = quant_shape_to_byte_shape((flat.shape[0],), kind)
+    encoded = np.empty(shape, np.uint8)
+    per_value = shape[0] / flat.shape[0]
+    for start in range(0, flat.shape[0], _PIECE_VALUES):
+        piece = flat[start : start + _PIECE_VALUES].float().numpy()
+        place = round(start * per_value)
+        made = quantize(piece, kind)
+        encoded[place : place + made.shape[0]] = made
+    return encoded.data
+
+
+def _bytes(values: NDArray[np.generic]) -> memoryview:
+    return np.ascontiguousarray(values).reshape(-1).view(np.uint8).data

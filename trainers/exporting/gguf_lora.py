@@ -5,7 +5,7 @@ Owns llama.cpp's layout of a LoRA. Refuses to know bytes and headers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -41,11 +41,22 @@ class GgufLora:
         """An upper bound of the file's size."""
         return planned_bytes(self._tensors, header_bytes=4096)
 
-    def write(self, path: Path, watch: Watch) -> None:
-        """Write the file at `path`."""
-        write_gguf(path, self._config.arch_name, self._describe, self._tensors, watch)
+    @property
+    def arch_name(self) -> str:
+        """llama.cpp's name of the architecture."""
+        return self._config.arch_name
 
-    def _describe(self, writer: GGUFWriter) -> None:
+    @property
+    def tensors(self) -> Sequence[PlannedTensor]:
+        """What is written, in its order."""
+        return self._tensors
+
+    def write(self, path: Path, watch: Watch) -> str:
+        """Write the file at `path`; returns its SHA-256."""
+        return write_gguf(path, self._config.arch_name, self.describe, self._tensors, watch)
+
+    def describe(self, writer: GGUFWriter) -> None:
+        """Write the metadata into the header."""
         writer.add_type(GGUFType.ADAPTER)
         writer.add_name(self._name)
         writer.add_file_type(FILE_TYPES[self._quant])
@@ -68,5 +79,5 @@ def _plan(config: ModelConfig, adapter: Adapter, quant: str) -> list[PlannedTens
     return planned
 
 
-def _constant(values: torch.Tensor) -> Callable[[], torch.Tensor]:
-    return lambda: values.contiguous()
+def _constant(values: torch.Tensor) -> Callable[[int, int], torch.Tensor]:
+    return lambda start, stop: values[start:stop]

@@ -5,8 +5,7 @@ Owns the mapping from transformers' tensors to llama.cpp's. Refuses to know byte
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -44,13 +43,28 @@ class GgufModel:
         """An upper bound of the file's size."""
         return planned_bytes(self._tensors, self._header_bytes)
 
-    def write(self, path: Path, watch: Watch) -> None:
-        """Write the file at `path`."""
-        write_gguf(path, self._config.arch_name, self._describe, self._tensors, watch)
+    @property
+    def arch_name(self) -> str:
+        """llama.cpp's name of the architecture."""
+        return self._config.arch_name
 
-    def _describe(self, writer: GGUFWriter) -> None:
+    @property
+    def tensors(self) -> Sequence[PlannedTensor]:
+        """What is written, in its order."""
+        return self._tensors
+
+    def matrices_not_in_blocks_of(self, values: int) -> tuple[str, ...]:
+        """Return llama.cpp's names of the matrices whose rows do not divide into blocks of so many values."""
+        return tuple(one.name for one in self._tensors if len(one.shape) > 1 and one.shape[-1] % values != 0)
+
+    def write(self, path: Path, watch: Watch) -> str:
+        """Write the file at `path`; returns its SHA-256."""
+        return write_gguf(path, self._config.arch_name, self.describe, self._tensors, watch)
+
+    def describe(self, writer: GGUFWriter) -> None:
+        """Write the metadata into the header."""
         writer.add_type("model")
-        writer.add_name(self._name)
+        writer.add_name(self._vocabulary.model_name(self._name))
         writer.add_file_type(FILE_TYPES[self._quant])
         writer.add_quantization_version(2)
         self._config.describe(writer)
@@ -81,20 +95,36 @@ def interleave(rows: torch.Tensor, heads: int) -> torch.Tensor:
 
 def _plan(config: ModelConfig, weights: Weights, quant: str) -> list[PlannedTensor]:
     names = get_tensor_name_map(config.arch, config.layers)
-    planned: list[PlannedTensor] = []
-    factors = config.rope_factors()
-    if factors is not None:
-        shape = tuple(factors.shape)
-        planned.append(PlannedTensor("rope_freqs.weight", shape, tensor_type(quant, shape), lambda: factors))
+    planned = [_constant(name, values) for name, values in config.rope.tensors().items()]
     for name, place in weights.places.items():
         # Left in some files: computed anew by llama.cpp, or the same as the embedding.
         if name.endswith(".rotary_emb.inv_freq") or (config.tied_embeddings and name == "lm_head.weight"):
             continue
-        load = _loader(weights, name, config.permuted_heads(name))
-        kind = tensor_type(quant, place.shape)
-        planned.append(PlannedTensor(llama_tensor_name(names, name), place.shape, kind, load))
+        heads = config.permuted_heads(name)
+        planned.append(
+            PlannedTensor(
+                name=llama_tensor_name(names, name),
+                shape=place.shape,
+                type=tensor_type(quant, place.shape),
+                load=_loader(weights, name, config.head_width if heads else None, config.shift(name)),
+                together=config.head_width if heads else 1,
+            )
+        )
     return planned
 
 
-def _loader(weights: Weights, name: str, heads: int | None) -> Callable[[], torch.Tensor]:
-    return partial(weights.tensor, name) if heads is None else lambda: interleave(weights.tensor(name), heads)
+def _constant(name: str, values: torch.Tensor) -> PlannedTensor:
+    shape = tuple(values.shape)
+    return PlannedTensor(name, shape, tensor_type("f32", shape), lambda start, stop: values[start:stop])
+
+
+def _loader(
+    weights: Weights, name: str, head_width: int | None, shift: float
+) -> Callable[[int, int], torch.Tensor]:
+    def load(start: int, stop: int) -> torch.Tensor:
+        rows = weights.rows(name, start, stop)
+        if head_width is not None:
+            rows = interleave(rows, (stop - start) // head_width)
+        return rows.float() + shift if shift else rows
+
+    return load

@@ -32,8 +32,7 @@ class GgufSubject:
     @property
     def eos_id(self) -> int | None:
         """The end token that the file declares."""
-        declared = self._client.metadata.get("tokenizer.ggml.eos_token_id", "")
-        return int(declared) if declared.isdecimal() else None
+        return self._declared("eos")
 
     def prompt_ids(self, messages: Sequence[Message]) -> list[int]:
         """Token ids by the embedded template and llama.cpp's own tokenizer.
@@ -47,7 +46,16 @@ class GgufSubject:
         text = render_template(
             self.chat_template, messages, add_generation_prompt=True, special_tokens=special
         )
-        return self._client.tokenize(text)
+        ids = self._client.tokenize(text)
+        bos = self._declared("bos")
+        # As llama.cpp's own programs: a template's begin token and an added one are the same.
+        if (
+            self._client.metadata.get("tokenizer.ggml.add_bos_token") == "true"
+            and bos is not None
+            and ids[:1] != [bos]
+        ):
+            return [bos, *ids]
+        return ids
 
     def logits(self, ids: Sequence[int], positions: Sequence[int]) -> Logits:
         """Raw next-token scores after each of `positions` of `ids`, (positions, vocabulary)."""
@@ -56,3 +64,7 @@ class GgufSubject:
     def generate(self, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> list[Answer]:
         """Answer each prompt greedily; the file alone says where an answer ends."""
         return self._client.generate(prompts, max_new_tokens)
+
+    def _declared(self, name: str) -> int | None:
+        declared = self._client.metadata.get(f"tokenizer.ggml.{name}_token_id", "")
+        return int(declared) if declared.isdecimal() else None

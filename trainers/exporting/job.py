@@ -12,13 +12,19 @@ from pathlib import Path
 from typing import Protocol
 
 from trainers.digest import sha256_of, size_of
-from trainers.events import Exported, Payload, Phase
+from trainers.errors import AcademyError, ErrorCode
+from trainers.events import Exported, Payload, Phase, Warned
 from trainers.exporting.adapter import Adapter
+from trainers.exporting.card import model_card
 from trainers.exporting.folders import AdapterFolder, MergedFolder
+from trainers.exporting.gguf_config import ModelConfig
+from trainers.exporting.gguf_kquant import K_QUANTS, GgufKQuant
 from trainers.exporting.gguf_lora import GgufLora
 from trainers.exporting.gguf_model import GgufModel
+from trainers.exporting.gguf_vocabulary import Vocabulary
+from trainers.exporting.modelfile import make_modelfile
 from trainers.exporting.parent import Parent
-from trainers.exporting.record import ExportRecord
+from trainers.exporting.record import ExportRecord, card_path, modelfile_path
 from trainers.exporting.staging import clear_leftovers, make_durable, put_in_place, require_space, staged
 from trainers.exporting.watch import CancelledError, Watch, peak_rss_bytes
 from trainers.recipe import ExportItem, ExportRecipe
@@ -31,8 +37,8 @@ class Plan(Protocol):
     def size_bytes(self) -> int:
         """How much space it takes at most."""
 
-    def write(self, path: Path, watch: Watch) -> None:
-        """Write it at `path`, which does not exist."""
+    def write(self, path: Path, watch: Watch) -> str | None:
+        """Write it at `path`, which does not exist; returns its SHA-256 where that came out by the way."""
 
 
 def run_export(
@@ -67,6 +73,8 @@ def _plan(item: ExportItem, parent: Parent, adapter: Adapter) -> Plan:
             return AdapterFolder(parent.adapter, parent.base_id)
         case "merged":
             return MergedFolder(parent.model_dir, adapter, item.quant)
+        case "gguf" if item.quant in K_QUANTS:
+            return GgufKQuant(name, parent.model_dir, adapter, item.quant)
         case "gguf":
             return GgufModel(name, parent.model_dir, adapter, item.quant)
         case "lora-gguf":
@@ -78,17 +86,20 @@ def _make(item: ExportItem, plan: Plan, parent: Parent, run_dir: Path, watch: Wa
     quant = "" if item.format == "adapter" else item.quant
     with staged(run_dir, item.name, plan.size_bytes) as path:
         watch.emit(Phase(name="writing", detail=item.name))
-        plan.write(path, watch)
+        digest = plan.write(path, watch)
         watch.emit(Phase(name="saving", detail=item.name))
         make_durable(path)
         record = ExportRecord(
             format=item.format,
             quant=quant,
             size_bytes=size_of(path),
-            sha256=sha256_of(path),
+            sha256=digest or sha256_of(path),
             base=parent.base_id,
             adapter_sha256=parent.adapter_sha256(),
         )
+        card_path(path).write_text(model_card(parent, path.name, record, None), "utf-8")
+        if item.format == "gguf":
+            _write_modelfile(path, parent, watch)
         watch.check()
         target = put_in_place(path, parent.run.exports, record)
     return Exported(
@@ -100,3 +111,16 @@ def _make(item: ExportItem, plan: Plan, parent: Parent, run_dir: Path, watch: Wa
         seconds=time.monotonic() - begun,
         peak_rss_bytes=peak_rss_bytes(),
     )
+
+
+def _write_modelfile(path: Path, parent: Parent, watch: Watch) -> None:
+    """Write Ollama's Modelfile, or say why there is none: the file itself is as good without."""
+    try:
+        vocabulary = Vocabulary.load(parent.model_dir, ModelConfig.load(parent.model_dir).vocabulary)
+        made = make_modelfile(parent.model_dir, vocabulary.adds_bos, parent.system_prompt())
+    except AcademyError as error:
+        if error.code is not ErrorCode.TEMPLATE_UNKNOWN:
+            raise
+        watch.emit(Warned(code=error.code, facts=error.facts))
+        return
+    modelfile_path(path).write_text(made.text(path.name), "utf-8")

@@ -13,7 +13,9 @@ from typing import Any
 
 from trainers.digest import sha256_of_file
 from trainers.errors import AcademyError, ErrorCode
+from trainers.exporting.base_model import require_same_base
 from trainers.layout import RunDir
+from trainers.recipe import TrainRecipe
 from trainers.recipe_file import read_train_recipe
 from trainers.rows import read_rows
 
@@ -53,13 +55,15 @@ class Parent:
     model_dir: Path
     dataset_id: str
     dataset_dir: Path
+    recipe: TrainRecipe
 
     @classmethod
     def open(cls, job: str, folder: Path) -> Parent:
         """Read the job's recipe and make sure that adapter and base model are there.
 
         Raises:
-            AcademyError: `job_without_adapter`, `file_not_found`, or as `read_train_recipe`.
+            AcademyError: `job_without_adapter`, `file_not_found`, `base_changed`, `model_damaged`, or as
+                `read_train_recipe`.
         """
         recipe = read_train_recipe(folder)
         run = RunDir(folder)
@@ -69,7 +73,8 @@ class Parent:
         if not config.is_file():
             raise AcademyError(ErrorCode.FILE_NOT_FOUND, path=str(config))
         model, dataset = recipe.model, recipe.dataset
-        return cls(job, run, model.id, Path(model.path), dataset.id, Path(dataset.path))
+        require_same_base(Path(model.path), model.sha256)
+        return cls(job, run, model.id, Path(model.path), dataset.id, Path(dataset.path), recipe)
 
     @property
     def adapter(self) -> Path:
@@ -79,6 +84,24 @@ class Parent:
     def adapter_sha256(self) -> str:
         """Hash of the adapter's weights."""
         return sha256_of_file(self.adapter / "adapter_model.safetensors")
+
+    def system_prompt(self) -> str:
+        """Return the system prompt that every row of the training data begins with, or nothing.
+
+        Raises:
+            AcademyError: `dataset_damaged`.
+        """
+        path = self.dataset_dir / "train.jsonl"
+        found: set[str] = set()
+        for line, raw in enumerate(read_rows(path) if path.is_file() else (), start=1):
+            try:
+                first = raw["messages"][0]
+                found.add(str(first["content"]) if first["role"] == "system" else "")
+            except (KeyError, TypeError, IndexError) as error:
+                raise AcademyError(ErrorCode.DATASET_DAMAGED, path=str(path), line=line) from error
+            if len(found) > 1:
+                return ""
+        return next(iter(found), "")
 
     def held_out_rows(self, limit: int) -> list[HeldOutRow]:
         """Return the first `limit` held-out rows that end in an answer.

@@ -50,6 +50,21 @@ def certificate_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.certificate.json")
 
 
+def modelfile_path(path: Path) -> Path:
+    """Return where Ollama's Modelfile of the export at `path` lies, if it has one."""
+    return path.with_name(f"{path.name}.Modelfile")
+
+
+def card_path(path: Path) -> Path:
+    """Return where the model card of the export at `path` lies."""
+    return path.with_name(f"{path.name}.README.md")
+
+
+def companions(path: Path) -> tuple[Path, ...]:
+    """Return the paths of the texts beside the export at `path`, whether they are there or not."""
+    return modelfile_path(path), card_path(path)
+
+
 def find_exports(folder: Path, names: Sequence[str] = ()) -> list[Export]:
     """Return the named exports in their order, or all of them sorted by name.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 from peft import PeftModel
-from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from trainers.exporting.subject import Answer, Logits
@@ -34,8 +34,15 @@ class TransformersModel:
         """Load a model's folder, with an adapter on top if one is given, in float32 on the CPU."""
         transformers_logging.disable_progress_bar()
         renderer = Renderer.load(model_dir)
+        config = AutoConfig.from_pretrained(model_dir, local_files_only=True)
+        # The faster ways to compute attention leave out a cap on its scores (Gemma 2).
+        attention = "eager" if getattr(config, "attn_logit_softcapping", None) else None
         base = AutoModelForCausalLM.from_pretrained(
-            model_dir, dtype=torch.float32, local_files_only=True, use_safetensors=True
+            model_dir,
+            dtype=torch.float32,
+            local_files_only=True,
+            use_safetensors=True,
+            attn_implementation=attention,
         )
         if adapter is None:
             return cls(base, renderer)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from trainers.digest import files_of
 from trainers.disk import system_errors
-from trainers.exporting.record import ExportRecord, certificate_path, record_path
+from trainers.exporting.record import ExportRecord, certificate_path, companions, record_path
 from trainers.files import sync_folder
 from trainers.layout import write_record
 from trainers.space import disk_full, is_full
@@ -72,7 +72,7 @@ def make_durable(path: Path) -> None:
 
 
 def put_in_place(staged_path: Path, exports: Path, record: ExportRecord) -> Path:
-    """Move a finished, durable export and its record into `exports`, replacing its namesake.
+    """Move a finished, durable export, its companions and its record into `exports`, replacing its namesake.
 
     Returns:
         Its new path.
@@ -84,11 +84,11 @@ def put_in_place(staged_path: Path, exports: Path, record: ExportRecord) -> Path
     replaced.mkdir()
     try:
         # The certificate vouches for what is replaced; without its record an export does not count.
-        for old in (certificate_path(target), record_path(target), target):
+        for old in _parts(target):
             if old.exists():
                 old.rename(replaced / old.name)
         staged_path.rename(target)
-        record_path(staged_path).rename(record_path(target))
+        _follow(staged_path, target)
     except OSError:
         _settle(staged_path.parent, exports)
         raise
@@ -96,14 +96,27 @@ def put_in_place(staged_path: Path, exports: Path, record: ExportRecord) -> Path
     return target
 
 
+def _parts(target: Path) -> tuple[Path, ...]:
+    """Return all that belongs to an export, in the order in which it is taken away."""
+    return certificate_path(target), record_path(target), *companions(target), target
+
+
+def _follow(staged_path: Path, target: Path) -> None:
+    """Move what belongs to an export that is in place already; the record last."""
+    for part, place in zip(companions(staged_path), companions(target), strict=True):
+        if part.exists():
+            part.rename(place)
+    record_path(staged_path).rename(record_path(target))
+
+
 def _settle(folder: Path, exports: Path) -> None:
     """Finish the move of an export that is in place but for its record; undo one that is not."""
     for record in folder.glob("*.json"):
         target = exports / record.name.removesuffix(".json")
         if not (folder / target.name).exists():
-            record.rename(exports / record.name)
+            _follow(folder / target.name, target)
             continue
-        for old in (target, record_path(target), certificate_path(target)):
+        for old in _parts(target):
             kept = folder / _REPLACED / old.name
             if kept.exists():
                 kept.rename(old)

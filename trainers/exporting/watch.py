@@ -51,12 +51,16 @@ class Watch:
 
 
 def peak_rss_bytes() -> int:
-    """Return the most memory that this process ever held resident."""
+    """Return the most memory that this process, or any one that it started, ever held resident."""
     status = Path("/proc/self/status")
-    if status.is_file():
-        # Linux: getrusage would also count what the parent held when it forked.
-        for line in status.read_text("ascii").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    memory = psutil.Process().memory_info()
-    return int(getattr(memory, "peak_wset", memory.rss))
+    if not status.is_file():
+        memory = psutil.Process().memory_info()
+        return int(getattr(memory, "peak_wset", memory.rss))
+    import resource  # POSIX alone has it
+
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    # Not getrusage for the process itself: it would also count what the parent held when it forked.
+    own = next(
+        int(line.split()[1]) for line in status.read_text("ascii").splitlines() if line.startswith("VmHWM:")
+    )
+    return max(own, children) * 1024

@@ -1,7 +1,8 @@
-"""The weights of a base model with an adapter merged in, one tensor at a time.
+"""The weights of a base model with an adapter merged in, a few rows at a time.
 
-Owns lazy reading: a tensor is mapped, merged in float32 and handed over, and nothing is kept, so that memory
-stays at a few tensors whatever the size of the model. Refuses to know output formats.
+Owns lazy reading: rows are read from the file, merged in float32 and handed over, and nothing is kept, so
+that memory stays at a few blocks whatever the size of the model. Not mapped: every page that a mapping
+touches counts as this process's memory. Refuses to know output formats.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -17,21 +20,29 @@ from safetensors import SafetensorError, safe_open
 from trainers.errors import AcademyError, ErrorCode
 from trainers.exporting.adapter import Adapter
 
+#: The number formats of weights; all others stand for a quantized model, or for none.
+_DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "F64": torch.float64}
+_LENGTH_BYTES = 8
+
 
 @dataclass(frozen=True)
 class Place:
-    """Where a tensor lies, and its shape."""
+    """Where a tensor lies, its shape and its numbers; `start` counts bytes from the beginning of the file."""
 
     file: Path
     shape: tuple[int, ...]
+    dtype: torch.dtype
+    start: int
 
     @property
     def elements(self) -> int:
         """Number of values."""
-        count = 1
-        for size in self.shape:
-            count *= size
-        return count
+        return prod(self.shape)
+
+    @property
+    def row_elements(self) -> int:
+        """Number of values of a row; those of a vector have one."""
+        return prod(self.shape[1:])
 
 
 class Weights:
@@ -52,44 +63,84 @@ class Weights:
         Raises:
             AcademyError: `model_incomplete`, `model_damaged` or `adapter_unsupported`.
         """
+        files, wanted = _files(model_dir)
         places: dict[str, Place] = {}
-        for file in _files(model_dir):
-            try:
-                with safe_open(file, "pt") as tensors:
-                    for name in sorted(tensors.keys()):
-                        places[name] = Place(file, tuple(tensors.get_slice(name).get_shape()))
-            except (OSError, SafetensorError) as error:
-                raise AcademyError(ErrorCode.MODEL_DAMAGED, path=str(file), detail=str(error)) from error
+        for file in files:
+            places |= _places(file)
+        missing = sorted(wanted - places.keys())
+        if missing:
+            raise AcademyError(ErrorCode.MODEL_INCOMPLETE, path=str(model_dir), missing=missing[0])
         for name, pair in (adapter.pairs if adapter else {}).items():
             if name not in places or places[name].shape != pair.shape:
                 raise AcademyError(ErrorCode.ADAPTER_UNSUPPORTED, detail=f"{name} {pair.shape}")
         return cls(places, adapter)
 
-    def tensor(self, name: str) -> torch.Tensor:
-        """Return one tensor in float32, merged; a copy, owned by the caller."""
+    def rows(self, name: str, start: int, stop: int) -> torch.Tensor:
+        """Return rows of a tensor, owned by the caller: as they are stored, or merged in float32.
+
+        Raises:
+            AcademyError: `model_damaged` when the file ends before them.
+        """
         place = self.places[name]
-        # Opened anew for each tensor: a mapping that stays open keeps every page it ever touched.
-        with safe_open(place.file, "pt") as tensors:
-            merged: torch.Tensor = tensors.get_tensor(name).to(torch.float32, copy=True)
+        values = _read(place, start, stop)
         pair = self._adapter.pairs.get(name) if self._adapter else None
-        if pair is not None:
-            merged += pair.delta()
-        return merged
+        if pair is None:
+            return values
+        return values.float().add_(pair.rows(start, stop))
 
 
-def _files(model_dir: Path) -> list[Path]:
-    """Return the files that hold the weights: those of the index where there is one."""
+def _read(place: Place, start: int, stop: int) -> torch.Tensor:
+    row_bytes = place.row_elements * place.dtype.itemsize
+    buffer = bytearray((stop - start) * row_bytes)
+    with place.file.open("rb", buffering=0) as stream:
+        stream.seek(place.start + start * row_bytes)
+        view, filled = memoryview(buffer), 0
+        while filled < len(buffer):
+            count = stream.readinto(view[filled:])
+            if not count:
+                raise AcademyError(ErrorCode.MODEL_DAMAGED, path=str(place.file), detail="ends too early")
+            filled += count
+    values = torch.frombuffer(buffer, dtype=place.dtype) if buffer else torch.empty(0, dtype=place.dtype)
+    return values.reshape(stop - start, *place.shape[1:])
+
+
+def _places(file: Path) -> dict[str, Place]:
+    """Read one file's header; the library has the last word on whether it is sound."""
+    try:
+        with safe_open(file, "pt") as tensors:
+            names = set(tensors.keys())
+        with file.open("rb") as stream:
+            length = int.from_bytes(stream.read(_LENGTH_BYTES), "little")
+            header: dict[str, Any] = json.loads(stream.read(length))
+        begin = _LENGTH_BYTES + length
+        return {name: _place(file, begin, name, header[name]) for name in sorted(names)}
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise AcademyError(ErrorCode.MODEL_DAMAGED, path=str(file), detail=str(error)) from error
+
+
+def _place(file: Path, begin: int, name: str, entry: Mapping[str, Any]) -> Place:
+    dtype = _DTYPES.get(entry["dtype"])
+    if dtype is None:
+        raise AcademyError(ErrorCode.MODEL_DAMAGED, path=str(file), detail=f"{name}: {entry['dtype']}")
+    return Place(file, tuple(entry["shape"]), dtype, begin + int(entry["data_offsets"][0]))
+
+
+def _files(model_dir: Path) -> tuple[list[Path], set[str]]:
+    """Return the files that hold the weights, those of the index where there is one, and what it names."""
     index = model_dir / "model.safetensors.index.json"
+    names: set[str] = set()
     if index.is_file():
         try:
-            names = sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            weight_map = json.loads(index.read_text("utf-8"))["weight_map"]
+            names = {str(name) for name in weight_map}
+            # No more than a name: an index must not lead out of the folder.
+            files = [model_dir / Path(str(file)).name for file in sorted(set(weight_map.values()))]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise AcademyError(ErrorCode.MODEL_DAMAGED, path=str(index), detail=str(error)) from error
-        files = [model_dir / Path(str(name)).name for name in names]
     else:
         files = sorted(model_dir.glob("*.safetensors"))
     missing = [file for file in files if not file.is_file()]
     if missing or not files:
         missing_name = missing[0].name if missing else "*.safetensors"
         raise AcademyError(ErrorCode.MODEL_INCOMPLETE, path=str(model_dir), missing=missing_name)
-    return files
+    return files, names

@@ -10,7 +10,14 @@ from academy_desktop.core.jobs import Jobs
 from tests.chaos.driving import fake_jobs, train_recipe
 from trainers.digest import sha256_of, size_of
 from trainers.errors import AcademyError, ErrorCode
-from trainers.exporting.record import Export, ExportRecord, certificate_path, record_path
+from trainers.exporting.record import (
+    Export,
+    ExportRecord,
+    card_path,
+    certificate_path,
+    modelfile_path,
+    record_path,
+)
 from trainers.layout import RunDir, write_record
 from trainers.recipe import ExportItem
 from trainers.recipe_file import read_recipe
@@ -158,3 +165,16 @@ def test_a_full_target_says_how_much_is_needed(jobs: Jobs, run: RunDir, tmp_path
     assert code_of(error) is ErrorCode.DISK_FULL
     assert error.value.facts["needed_bytes"] == 2**60
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_what_lies_beside_an_export_is_known_and_goes_along(jobs: Jobs, run: RunDir, tmp_path: Path) -> None:
+    export = make_export(run)
+    [plain] = Exports(jobs).finished(run.job)
+    assert (plain.has_modelfile, plain.has_card) == (False, False)
+    modelfile_path(export.path).write_text("FROM ./gguf-f16.gguf\n", "utf-8")
+    card_path(export.path).write_text("# Card\n", "utf-8")
+    [found] = Exports(jobs).finished(run.job)
+    assert (found.has_modelfile, found.has_card) == (True, True)
+    copy = Exports(jobs).copy(export, tmp_path / "out")
+    assert modelfile_path(copy).read_text("utf-8") == "FROM ./gguf-f16.gguf\n"
+    assert card_path(copy).read_text("utf-8") == "# Card\n"

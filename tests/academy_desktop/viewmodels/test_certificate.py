@@ -57,6 +57,21 @@ def test_an_export_that_nobody_checked_says_how_to(tmp_path: Path) -> None:
     assert "Prove it" in card.sentence
 
 
+@pytest.mark.parametrize(
+    ("modelfile", "card", "said"),
+    [
+        (True, True, "With a Modelfile for Ollama and a model card"),
+        (True, False, "With a Modelfile for Ollama"),
+        (False, True, "With a model card"),
+        (False, False, ""),
+    ],
+)
+def test_what_lies_beside_a_file_is_said(tmp_path: Path, modelfile: bool, card: bool, said: str) -> None:
+    export = add_export(RunDir(tmp_path), ExportItem(format="gguf", quant="q8_0"), 1)
+    finished = FinishedExport(export, None, has_modelfile=modelfile, has_card=card)
+    assert verdicts().card(finished).beside == said
+
+
 def test_an_adapter_has_no_number_format_in_its_name(tmp_path: Path) -> None:
     assert card_of(tmp_path, None, ExportItem(format="adapter")).title == "Adapter"
 

@@ -5,13 +5,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from tests.trainers.exporting.faults import certify_faults, scaled_run, seeded
 from tests.trainers.exporting.making import (
-    QUIET,
     Gguf,
     Item,
     certify,
@@ -23,10 +22,8 @@ from tests.trainers.exporting.making import (
 from tests.trainers.tiny_model import Tiny, train_recipe, write_dataset, write_run
 from trainers.errors import ErrorCode
 from trainers.events import Certified, Payload, Phase
-from trainers.exporting.adapter import Adapter, LoraPair
 from trainers.exporting.certificate import MEANINGS, Certificate, CheckId
 from trainers.exporting.certify import run_certify
-from trainers.exporting.gguf_model import GgufModel
 from trainers.layout import RunDir
 from trainers.recipe import CertifyRecipe
 
@@ -69,7 +66,7 @@ def test_a_sound_export_passes(proven: tuple[RunDir, dict[str, Certificate]], it
     verdict = proven[1][name_of(item)]
     assert verdict.passed
     ids = [check.id for check in verdict.checks]
-    assert set(ids) == MEANINGS.keys() - (set() if "gguf" in item[0] else {"end_token"})
+    assert set(ids) == MEANINGS.keys() - (set() if "gguf" in item[0] else {"end_token", "metadata"})
     assert len(ids) == len(set(ids))
     assert (verdict.rows, verdict.tokens_equal, verdict.top1_agreement) == (12, True, 1.0)
     assert (verdict.greedy_equal, verdict.eos_rate, verdict.reference_eos_rate) == (1.0, 1.0, 1.0)
@@ -88,144 +85,27 @@ def test_a_proof_changes_no_export(proven: tuple[RunDir, dict[str, Certificate]]
     assert not [path for path in parent.path.with_name("certify-job").iterdir() if path.name.startswith(".")]
 
 
-# Faults in the arithmetic of an export: the file is whole, its record is right, the model is wrong.
-
-Fault = Callable[[Path, Path, Path], None]
-
-
-def with_pairs(change: Callable[[str, LoraPair], LoraPair]) -> Fault:
-    """A merged file whose writer got the adapter wrong."""
-
-    def make(path: Path, model: Path, adapter: Path) -> None:
-        right = Adapter.load(adapter)
-        wrong = {name: change(name, pair) for name, pair in right.pairs.items()}
-        GgufModel("x", model, Adapter(wrong, right.rank, right.scale), "f16").write(path, QUIET)
-
-    return make
-
-
-def transposed(_name: str, pair: LoraPair) -> LoraPair:
-    square = pair.shape[0] == pair.shape[1]
-    return LoraPair(pair.b.T.contiguous(), pair.a.T.contiguous(), pair.scale) if square else pair
-
-
-def scaled(factor: float) -> Fault:
-    return with_pairs(lambda _, pair: LoraPair(pair.a, pair.b, pair.scale * factor))
-
-
-def without_adapter(path: Path, model: Path, _adapter: Path) -> None:
-    GgufModel("x", model, None, "f16").write(path, QUIET)
-
-
-def without_one_layer(name: str, pair: LoraPair) -> LoraPair:
-    return LoraPair(pair.a, pair.b * (0.0 if ".layers.1." in name else 1.0), pair.scale)
-
-
-def edited(change: Callable[[Gguf], None]) -> Fault:
-    """A sound file that was changed afterwards."""
-
-    def make(path: Path, model: Path, adapter: Path) -> None:
-        sound = path.with_suffix(".sound")
-        GgufModel("x", model, Adapter.load(adapter), "f16").write(sound, QUIET)
-        file = Gguf.read(sound)
-        sound.unlink()
-        change(file)
-        file.write(path)
-
-    return make
-
-
-def unpermuted(file: Gguf) -> None:
-    for name in [name for name in file.tensors if "attn_q" in name or "attn_k" in name]:
-        values, kind = file.tensors[name]
-        heads = 4 if "attn_q" in name else 2
-        halves = values.reshape(heads, values.shape[0] // heads // 2, 2, values.shape[1])
-        file.tensors[name] = (np.ascontiguousarray(halves.swapaxes(1, 2).reshape(values.shape)), kind)
-
-
-def swap_tokens(file: Gguf) -> None:
-    tokens = list(file.value("tokenizer.ggml.tokens"))
-    first, second = tokens.index("Ġof"), tokens.index("Ġcapital")
-    tokens[first], tokens[second] = tokens[second], tokens[first]
-    file.set("tokenizer.ggml.tokens", tokens)
-
-
-def template(change: Callable[[str], str]) -> Fault:
-    return edited(
-        lambda file: file.set("tokenizer.chat_template", change(file.value("tokenizer.chat_template")))
-    )
-
-
-FAULTS: dict[str, tuple[Fault, set[CheckId]]] = {
-    "adapter-transposed": (with_pairs(transposed), {"mean_kl"}),
-    "adapter-scaled-by-rank": (scaled(1 / 8), {"mean_kl", "greedy_text"}),
-    "adapter-subtracted": (scaled(-1.0), {"mean_kl", "greedy_text"}),
-    "adapter-left-out": (without_adapter, {"mean_kl", "greedy_text"}),
-    "adapter-missing-in-one-layer": (with_pairs(without_one_layer), {"mean_kl"}),
-    "eos-dropped": (edited(lambda file: drop(file, "tokenizer.ggml.eos_token_id")), {"end_token"}),
-    "eos-wrong": (edited(lambda file: file.set("tokenizer.ggml.eos_token_id", 0)), {"end_token"}),
-    "template-dropped": (edited(lambda file: drop(file, "tokenizer.chat_template")), {"prompt_tokens"}),
-    "template-without-newline": (
-        template(lambda text: text.replace("assistant\n", "assistant")),
-        {"prompt_tokens"},
-    ),
-    "template-with-system": (
-        template(lambda text: "<|im_start|>system\nBe brief.<|im_end|>\n" + text),
-        {"prompt_tokens"},
-    ),
-    "template-broken": (template(lambda text: text + "{% for %}"), {"prompt_tokens"}),
-    "tensor-zeroed": (edited(lambda file: file.scale("blk.1.ffn_down.weight", 0.0)), {"mean_kl"}),
-    "norm-zeroed": (edited(lambda file: file.scale("output_norm.weight", 0.0)), {"mean_kl", "greedy_text"}),
-    "heads-not-reordered": (edited(unpermuted), {"mean_kl"}),
-    "rotary-base-wrong": (edited(lambda file: file.set("llama.rope.freq_base", 100.0)), {"mean_kl"}),
-    "tokens-swapped": (edited(swap_tokens), {"prompt_tokens"}),
-    "merges-dropped": (
-        edited(lambda file: file.set("tokenizer.ggml.merges", file.value("tokenizer.ggml.merges")[:20])),
-        {"prompt_tokens"},
-    ),
-    "tensor-not-a-number": (edited(lambda file: file.scale("blk.0.attn_v.weight", float("nan"))), {"loads"}),
-    "scores-overflow": (
-        edited(lambda file: file.scale("output_norm.weight", 1e38)),
-        {"mean_kl", "perplexity"},
-    ),
-    "tensor-missing": (edited(lambda file: drop_tensor(file, "blk.1.attn_k.weight")), {"loads"}),
-    "vocabulary-too-short": (edited(lambda file: shorten_vocabulary(file)), {"loads"}),
-}  # fmt: skip
-
-
-def drop(file: Gguf, key: str) -> None:
-    del file.metadata[key]
-
-
-def drop_tensor(file: Gguf, name: str) -> None:
-    del file.tensors[name]
-
-
-def shorten_vocabulary(file: Gguf) -> None:
-    for key in ("tokens", "token_type"):
-        file.set(f"tokenizer.ggml.{key}", file.value(f"tokenizer.ggml.{key}")[:-8])
-    file.set("llama.vocab_size", len(file.value("tokenizer.ggml.tokens")))
-    values, kind = file.tensors["token_embd.weight"]
-    file.tensors["token_embd.weight"] = (values[:-8], kind)
-
-
 @pytest.fixture(scope="module")
-def faulty(taught: RunDir, tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Certificate]:
+def faulty(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Certificate]:
     """Certificates of exports with one fault each, all from one proof job."""
     root = tmp_path_factory.mktemp("faulty")
-    parent = RunDir(Path(shutil.copytree(taught.path, root / "parent")))
-    parent.exports.mkdir()
-    for name, (make, _) in FAULTS.items():
-        path = parent.exports / f"{name}.gguf"
-        make(path, tiny.model, parent.adapter)
-        vouch(path, parent, "gguf", "f16")
-    found = certify(parent, *(f"{name}.gguf" for name in FAULTS), rows=6)
-    return {name: found[f"{name}.gguf"] for name in FAULTS}
+    parent, base = scaled_run(root, tiny.dataset)
+    return certify_faults(parent, base)
 
 
-@pytest.mark.parametrize("fault", list(FAULTS))
+def test_what_the_faults_are_put_into_is_sound(tiny: Tiny, tmp_path: Path) -> None:
+    parent, _ = scaled_run(tmp_path, tiny.dataset)
+    names = [path.name for path in export(parent, ("gguf", "f16"), ("gguf", "q8_0"), ("gguf", "q4_k_m"))]
+    assert all(verdict.passed for verdict in certify(parent, *names).values())
+
+
+def test_there_are_enough_of_them() -> None:
+    assert len(seeded()) >= 25
+
+
+@pytest.mark.parametrize("fault", seeded())
 def test_a_fault_in_a_gguf_is_found(faulty: dict[str, Certificate], fault: str) -> None:
-    verdict, expected = faulty[fault], FAULTS[fault][1]
+    verdict, expected = faulty[fault], seeded()[fault][2]
     assert not verdict.passed
     assert expected <= failed(verdict)
     assert not {"intact", "same_adapter"} & failed(verdict)
@@ -238,8 +118,9 @@ def test_a_fault_in_a_gguf_is_found(faulty: dict[str, Certificate], fault: str) 
 def test_a_fault_that_only_ends_answers_late_leaves_the_arithmetic_alone(
     faulty: dict[str, Certificate],
 ) -> None:
-    assert failed(faulty["eos-dropped"]) == {"end_token"}
-    assert failed(faulty["template-without-newline"]) <= {"prompt_tokens", "greedy_text", "end_of_turn"}
+    assert failed(faulty["eos-dropped"]) == {"end_token", "metadata"}
+    said = {"prompt_tokens", "metadata", "greedy_text", "end_of_turn"}
+    assert failed(faulty["template-without-newline"]) <= said
 
 
 @pytest.mark.parametrize("item", [("adapter", "f16"), ("merged", "f16"), ("gguf", "f16")], ids=name_of)
@@ -345,6 +226,24 @@ def test_one_bad_export_does_not_keep_the_others_from_their_proof(parent: RunDir
     vouch(bad, parent, "gguf", "q8_0")
     found = certify(parent, bad.name, good.name)
     assert [found[bad.name].passed, found[good.name].passed] == [False, True]
+
+
+HUGE = (2**60).to_bytes(8, "little")
+HOSTILE: dict[str, bytes] = {
+    "empty": b"",
+    "no-header": b"GGUF" + b"\xff" * 60,
+    "endless-keys": b"GGUF\x03" + bytes(11) + HUGE + bytes(64),
+    "endless-tensors": b"GGUF\x03" + bytes(3) + HUGE + bytes(72),
+    "endless-name": b"GGUF\x03" + bytes(11) + b"\x01" + bytes(7) + b"\xff" * 64,
+}
+
+
+@pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_file_gets_a_certificate_that_says_no(parent: RunDir, content: bytes) -> None:
+    [path] = export(parent, ("gguf", "f16"))
+    path.write_bytes(content)
+    vouch(path, parent, "gguf", "f16")
+    assert failed(certify(parent, path.name, rows=1)[path.name]) == {"loads"}
 
 
 def test_a_proof_job_says_what_it_does(parent: RunDir) -> None:

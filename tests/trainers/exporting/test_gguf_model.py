@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,21 +8,11 @@ import torch
 from gguf import GGMLQuantizationType, GGUFReader, dequantize, quantize
 from numpy.typing import NDArray
 from peft import PeftModel
-from transformers import (
-    AutoModelForCausalLM,
-    LlamaConfig,
-    LlamaForCausalLM,
-    MistralConfig,
-    MistralForCausalLM,
-    PreTrainedModel,
-    Qwen2Config,
-    Qwen2ForCausalLM,
-    Qwen3Config,
-    Qwen3ForCausalLM,
-)
+from transformers import AutoModelForCausalLM
 
+from tests.trainers.exporting.families import KINDS, write_random
 from tests.trainers.exporting.making import QUIET, Gguf, export, merged_by_peft, refusal
-from tests.trainers.tiny_model import CHATML, HELD_OUT, VOCABULARY, Tiny, write_model, write_tokenizer
+from tests.trainers.tiny_model import CHATML, HELD_OUT, VOCABULARY, Tiny, write_model
 from trainers.errors import ErrorCode
 from trainers.exporting.adapter import Adapter
 from trainers.exporting.gguf_model import GgufModel
@@ -175,77 +163,14 @@ def agree(model: torch.nn.Module, path: Path, tokens: int = 60) -> bool:
     with LlamaClient(path) as client:
         found = client.logits(ids, range(tokens))
     spread = float(expected.std())
-    return bool(np.abs(found - expected).max() < 0.02 * spread) and spread > 0.01
+    return bool(np.abs(found - expected).max() < 0.03 * spread) and spread > 0.01
 
 
-SMALL: dict[str, Any] = {
-    "vocab_size": VOCABULARY,
-    "hidden_size": 128,
-    "intermediate_size": 192,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 256,
-    "rms_norm_eps": 1e-6,
-    "initializer_range": 0.2,
-    "bos_token_id": 1,
-    "eos_token_id": 2,
-}
-
-
-def random_model(folder: Path, model: PreTrainedModel) -> PreTrainedModel:
-    folder.mkdir()
-    with torch.no_grad():
-        for name, values in model.named_parameters():
-            if "norm" in name or name.endswith(".bias"):  # ones and zeros would hide a tensor left out
-                values.add_(torch.randn_like(values) * 0.3)
-    write_tokenizer(folder)
-    model.save_pretrained(folder)
-    return model
-
-
-def rope(**settings: float | str) -> dict[str, Any]:
-    return {"rope_parameters": {"rope_theta": 50_000.0, **settings}}
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [
-        lambda: LlamaForCausalLM(LlamaConfig(**SMALL)),
-        lambda: LlamaForCausalLM(LlamaConfig(**SMALL, head_dim=48)),
-        lambda: LlamaForCausalLM(LlamaConfig(**SMALL, tie_word_embeddings=True)),
-        lambda: LlamaForCausalLM(LlamaConfig(**SMALL, **rope(rope_type="default"))),
-        lambda: LlamaForCausalLM(LlamaConfig(**SMALL, **rope(rope_type="linear", factor=4.0))),
-        lambda: LlamaForCausalLM(
-            LlamaConfig(
-                **SMALL,
-                **rope(
-                    rope_type="llama3",
-                    factor=8.0,
-                    low_freq_factor=1.0,
-                    high_freq_factor=4.0,
-                    original_max_position_embeddings=64,
-                ),
-            )
-        ),
-        lambda: LlamaForCausalLM(LlamaConfig(**SMALL, attention_bias=True)),
-        lambda: LlamaForCausalLM(LlamaConfig(**SMALL, mlp_bias=True)),
-        lambda: MistralForCausalLM(MistralConfig(**SMALL, sliding_window=None)),
-        lambda: Qwen2ForCausalLM(Qwen2Config(**SMALL)),
-        lambda: Qwen2ForCausalLM(Qwen2Config(**SMALL, tie_word_embeddings=True)),
-        lambda: Qwen3ForCausalLM(Qwen3Config(**SMALL, head_dim=32)),
-        lambda: Qwen3ForCausalLM(Qwen3Config(**SMALL, head_dim=64, tie_word_embeddings=True)),
-    ],
-    ids=[
-        "llama", "llama-wide-heads", "llama-tied", "llama-theta", "llama-linear", "llama3", "llama-bias",
-        "llama-mlp-bias", "mistral", "qwen2", "qwen2-tied", "qwen3", "qwen3-wide-heads",
-    ],
-)  # fmt: skip
-def test_llama_cpp_computes_each_family_as_transformers_does(
-    kind: Callable[[], PreTrainedModel], tmp_path: Path
-) -> None:
-    torch.manual_seed(5)
-    model = random_model(tmp_path / "model", kind())
+@pytest.mark.parametrize("name", KINDS)
+def test_llama_cpp_computes_each_family_as_transformers_does(name: str, tmp_path: Path) -> None:
+    write_random(tmp_path / "model", KINDS[name])
+    # The faster ways to compute attention leave out Gemma 2's cap on its scores.
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "model", attn_implementation="eager")
     path = tmp_path / "model.gguf"
     GgufModel("random", tmp_path / "model", None, "f32").write(path, QUIET)
     assert agree(model, path)
@@ -265,12 +190,12 @@ def test_rows_that_do_not_divide_into_blocks_stay_in_half_precision(tmp_path: Pa
 
 
 @pytest.mark.parametrize("quant", ["q4_k_m", "q5_k_m", "q6_k"])
-def test_a_quantization_that_cannot_be_made_is_refused_before_anything_is_written(
+def test_a_quantization_that_a_folder_cannot_have_is_refused_before_anything_is_written(
     parent: RunDir, quant: Quant
 ) -> None:
     with refusal(ErrorCode.QUANT_UNSUPPORTED) as facts:
-        export(parent, ("gguf", "f16"), ("gguf", quant))
-    assert facts == {"quant": quant, "known": "f32, f16, bf16, q8_0"}
+        export(parent, ("gguf", "f16"), ("merged", quant))
+    assert facts == {"quant": quant, "known": "f32, f16, bf16"}
     assert not parent.exports.exists()
 
 

@@ -8,34 +8,16 @@ import pytest
 from gguf import TokenType
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from tests.trainers.exporting.making import QUIET, Gguf, refusal
+from tests.trainers.exporting.tokenizers_made import RULES, SPECIALS, change, write_tokenizer_of
 from tests.trainers.tiny_model import CHATML, VOCABULARY, write_model, write_tokenizer
 from trainers.errors import ErrorCode
 from trainers.exporting.gguf_model import GgufModel
 from trainers.exporting.gguf_vocabulary import Vocabulary
 from trainers.llama_client import LlamaClient
 from trainers.rendering import Renderer
-
-BYTES = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-LETTERS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
-REST = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-
-
-def split(digits: str) -> pre_tokenizers.PreTokenizer:
-    pattern = Regex(LETTERS + digits + REST)
-    return pre_tokenizers.Sequence([pre_tokenizers.Split(pattern, "isolated"), BYTES])
-
-
-RULES = {
-    "smollm": pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
-    ),
-    "gpt-2": pre_tokenizers.ByteLevel(add_prefix_space=False),
-    "qwen2": split(r"\p{N}"),
-    "llama-bpe": split(r"\p{N}{1,3}"),
-}
 
 TEXTS = (
     "",
@@ -48,15 +30,11 @@ TEXTS = (
     "!!! ... --- ?!? (a[b]{c}) <tag/> `code` $x_1^2$ C:\\path\\file",
     "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n",
     "<|im_end|><|im_end|> <|im_end|>x<|endoftext|>",
+    "<s>[INST] Hi [/INST] you</s><|user|>\n Hi<|end|>\n<|assistant|>\nyou<|end|>",
+    "<start_of_turn>user\n  Hi<end_of_turn>\n\n\n    and<start_of_turn>model\n",
     "a\u00a0b\u2003c\u3000d\u200be\ufeff",
     "\x00\x01\x7f",
 )
-
-
-def change(folder: Path, file: str, **changes: Any) -> None:
-    path = folder / file
-    raw = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    path.write_text(json.dumps(raw | changes), "utf-8")
 
 
 @pytest.fixture
@@ -65,37 +43,37 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def model_with(folder: Path, rules: str) -> Path:
+def model_with(folder: Path, kind: str) -> Path:
     write_model(folder, lessons=0, hidden_size=64, intermediate_size=64)
-    write_tokenizer(folder, pre_tokenizer=RULES[rules])
-    if rules == "llama-bpe":
-        raw = json.loads((folder / "tokenizer.json").read_text("utf-8"))
-        change(folder, "tokenizer.json", model=raw["model"] | {"ignore_merges": True})
+    write_tokenizer_of(folder, kind)
     return folder
 
 
-@pytest.fixture(scope="module", params=list(RULES))
+@pytest.fixture(scope="module", params=[*RULES, *SPECIALS])
 def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:  # noqa: ANN401
-    """A tokenizer in both programs, for each splitting rule that is known."""
+    """A tokenizer in both programs, for each splitting rule and each way with spaces that is known."""
     root = tmp_path_factory.mktemp("rules")
     folder = model_with(root / "model", request.param)
     GgufModel("rules", folder, None, "f16").write(root / "model.gguf", QUIET)
     with LlamaClient(root / "model.gguf") as client:
-        assert client.metadata["tokenizer.ggml.pre"] == request.param
-        yield Renderer.load(folder), client
+        expected = request.param if request.param in RULES else "default"
+        assert client.metadata["tokenizer.ggml.pre"] == expected
+        yield Renderer.load(folder), client, "<s>" if request.param == "first" else ""
 
 
-def test_texts_become_the_same_tokens_in_llama_cpp(opened: tuple[Renderer, LlamaClient]) -> None:
-    renderer, client = opened
+def test_texts_become_the_same_tokens_in_llama_cpp(opened: tuple[Renderer, LlamaClient, str]) -> None:
+    renderer, client, begin = opened
     for text in TEXTS:
-        assert client.tokenize(text) == renderer.encode(text), text
+        assert client.tokenize(begin + text) == renderer.encode(begin + text), text
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs"]), max_size=30))
-def test_whatever_is_written_becomes_the_same_tokens(opened: tuple[Renderer, LlamaClient], text: str) -> None:
-    renderer, client = opened
-    assert client.tokenize(text) == renderer.encode(text)
+def test_whatever_is_written_becomes_the_same_tokens(
+    opened: tuple[Renderer, LlamaClient, str], text: str
+) -> None:
+    renderer, client, begin = opened
+    assert client.tokenize(begin + text) == renderer.encode(begin + text)
 
 
 def test_every_row_of_the_embedding_has_a_token(folder: Path) -> None:

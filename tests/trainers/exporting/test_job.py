@@ -16,7 +16,7 @@ from tests.trainers.tiny_model import write_model
 from trainers.digest import sha256_of
 from trainers.errors import AcademyError, ErrorCode
 from trainers.events import Exported, Payload, Phase, Progress
-from trainers.exporting.record import certificate_path, find_exports, record_path
+from trainers.exporting.record import card_path, certificate_path, find_exports, modelfile_path, record_path
 from trainers.layout import RunDir
 
 ITEMS: tuple[Item, ...] = (("adapter", "f16"), ("merged", "f16"), ("gguf", "f16"), ("lora-gguf", "f16"))
@@ -75,7 +75,8 @@ def test_an_export_job_makes_what_is_asked_for_in_order(parent: RunDir) -> None:
     ends = [one for one in said if isinstance(one, Progress) and one.done == one.total]
     assert len(ends) == 4
     assert {path.name for path in parent.exports.iterdir()} == {
-        name for path in paths for name in (path.name, record_path(path).name)
+        "gguf-f16.gguf.Modelfile",
+        *(one.name for path in paths for one in (path, record_path(path), card_path(path))),
     }
     assert leftovers(parent) == []
 
@@ -185,8 +186,10 @@ def test_a_killed_export_leaves_the_old_one_or_the_new_one(parent: RunDir) -> No
     teach_differently(parent)
     export(parent, *items)
     new = whole_exports(parent)
-    # Of each export five names are changed: certificate, record and file go, file and record come.
-    moments = ["event-1", "event-3", *(f"rename-{number}" for number in (1, 2, 3, 4, 7, 8, 9)), "rename-10"]
+    # Certificate, record, Modelfile, card and file go; file, Modelfile, card and record come. The
+    # merged model has no Modelfile.
+    numbers = (1, 3, 4, 5, 6, 7, 8, 10, 13, 14, 15)
+    moments = ["event-1", "event-3", *(f"rename-{number}" for number in numbers), "rename-16"]
     command = [sys.executable, "-P", "-c", KILLED, str(job_dir(parent)), *moments]
     outcomes: dict[str, int] = {}
     with subprocess.Popen(
@@ -210,8 +213,11 @@ def test_a_killed_export_leaves_the_old_one_or_the_new_one(parent: RunDir) -> No
                 assert found[path.name] in (old[path.name], new[path.name]), moment
                 kept = found[path.name] == old[path.name]
                 assert certificate_path(path).exists() == kept, moment
+                digest = find_exports(parent.exports, [path.name])[0].record.sha256
+                assert digest in card_path(path).read_text("utf-8"), moment
+                assert modelfile_path(path).exists() == (path.suffix == ".gguf"), moment
             assert leftovers(parent) == [], moment
-    assert list(outcomes.values()) == [-9] * 9 + [0]
+    assert list(outcomes.values()) == [-9] * 13 + [0]
 
 
 class Disk:
