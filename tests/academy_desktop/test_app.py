@@ -20,7 +20,7 @@ from tests.academy_desktop.made_runs import made_machine
 from tests.academy_desktop.viewmodels.making import QT_SAYS, in_loop, seen
 from tests.academy_desktop.views.making import jobs_of, make_desk, show
 from tests.chaos.driving import fake_jobs, is_running, train_recipe, trainer_pid, until
-from tests.pictures import fill
+from tests.pictures.window import fill
 from tests.windows import start_window, window, window_environment
 from trainers.events import AnyEvent, Step
 from trainers.locks import is_held

@@ -16,7 +16,7 @@ from academy_desktop.views.question import Question
 from academy_desktop.views.venom import VenomPage
 from tests.academy_desktop.test_rooms import in_window, page_shown
 from tests.academy_desktop.viewmodels.making import QT_SAYS, seen
-from tests.pictures_venom import HeldState, connect, serving
+from tests.pictures.venom import HeldState, connect, serving
 from tests.venom_server.server import VenomServer
 from trainers.layout import Label, Launch, RunDir, write_record
 

@@ -7,7 +7,7 @@ import pytest
 from academy_desktop.core.exports import FinishedExport
 from academy_desktop.viewmodels.certificate import CHECK_TITLES, ExportCard, Verdicts
 from tests.academy_desktop.viewmodels.making import words
-from tests.pictures_export import BAD, GOOD, add_export, certify
+from tests.pictures.export import BAD, GOOD, add_export, certify
 from trainers.exporting.certificate import MEANINGS, CheckId
 from trainers.layout import RunDir
 from trainers.recipe import ExportItem

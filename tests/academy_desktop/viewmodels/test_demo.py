@@ -20,7 +20,7 @@ from academy_desktop.viewmodels.demo import DemoWay, OwnDemo, Tour
 from academy_desktop.viewmodels.demo_story import STAGES, StageState
 from academy_desktop.viewmodels.supervisor import Supervisor
 from tests.academy_desktop.viewmodels.making import in_loop, seen, words
-from tests.pictures_export import PlayedDemo, outcome, rest, script, stage
+from tests.pictures.export import PlayedDemo, outcome, rest, script, stage
 from trainers.errors import AcademyError, ErrorCode
 
 WHOLE = (*script(240), *rest())

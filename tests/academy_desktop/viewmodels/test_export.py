@@ -34,7 +34,7 @@ from tests.academy_desktop.viewmodels.making import (
     table,
     words,
 )
-from tests.pictures_export import BAD, GOOD, MEASURES, add_export, certify
+from tests.pictures.export import BAD, GOOD, MEASURES, add_export, certify
 from trainers.errors import AcademyError, ErrorCode
 from trainers.events import AnyEvent, Exported, Payload, Phase, Progress, Started
 from trainers.exporting.record import Export

@@ -18,7 +18,7 @@ from academy_desktop.viewmodels.supervisor import Supervisor
 from academy_desktop.viewmodels.train import Train
 from tests.academy_desktop.core.estimate.made_shapes import write_full_model
 from tests.academy_desktop.viewmodels.making import in_loop, seen, words
-from tests.pictures_train import LARGE, SMALL, add_dataset, add_model, sources_of
+from tests.pictures.train import LARGE, SMALL, add_dataset, add_model, sources_of
 from trainers.recipe import TrainRecipe
 
 

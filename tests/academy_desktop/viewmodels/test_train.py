@@ -27,7 +27,7 @@ from tests.academy_desktop.core.models.made_models import write_model
 from tests.academy_desktop.made_runs import make_export, make_run
 from tests.academy_desktop.viewmodels.making import in_loop, seen, words
 from tests.chaos.driving import fake_jobs
-from tests.pictures_train import add_dataset, add_model, sources_of
+from tests.pictures.train import add_dataset, add_model, sources_of
 from trainers.errors import AcademyError, ErrorCode
 from trainers.recipe import TrainRecipe
 from trainers.recipe_file import read_train_recipe

@@ -27,7 +27,7 @@ from academy_desktop.viewmodels.venom_choice import VenomChoice
 from academy_desktop.viewmodels.venom_push import VenomPush
 from academy_desktop.viewmodels.venom_runs import SendableRuns
 from tests.academy_desktop.viewmodels.making import in_loop, seen, words
-from tests.pictures_venom import HeldState, serving
+from tests.pictures.venom import HeldState, serving
 from tests.venom_server.server import VenomServer
 
 T = TypeVar("T")

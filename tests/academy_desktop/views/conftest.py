@@ -13,7 +13,7 @@ from academy_desktop.core.environment import Check
 from academy_desktop.core.paths import DataDir
 from tests.academy_desktop.made_runs import GIB, MadeDoctor, made_machine
 from tests.academy_desktop.views.making import DESKS
-from tests.pictures import fill
+from tests.pictures.window import fill
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from academy_desktop.viewmodels.models import DemoSource
 from academy_desktop.views.look import Look
 from tests.academy_desktop.made_data import make_shelves
 from tests.academy_desktop.views.making import settle, shown_parts
-from tests.pictures_data import Rooms
+from tests.pictures.data import Rooms
 
 
 @contextmanager

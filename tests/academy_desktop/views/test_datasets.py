@@ -26,7 +26,7 @@ from tests.academy_desktop.views.making import (
     tab_stops,
     takes_keys,
 )
-from tests.pictures_data import Rooms
+from tests.pictures.data import Rooms
 
 pytestmark = pytest.mark.qt_log_ignore(*QT_SAYS, extend=True)
 

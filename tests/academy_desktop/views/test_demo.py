@@ -24,7 +24,7 @@ from tests.academy_desktop.views.making import (
     tab_stops,
     takes_keys,
 )
-from tests.pictures_export import PlayedDemo, Room, outcome, rest, script, show_demo
+from tests.pictures.export import PlayedDemo, Room, outcome, rest, script, show_demo
 from trainers.errors import AcademyError, ErrorCode
 
 pytestmark = pytest.mark.qt_log_ignore(*QT_SAYS, extend=True)

@@ -23,7 +23,7 @@ from tests.academy_desktop.views.making import (
     tab_stops,
     takes_keys,
 )
-from tests.pictures_export import (
+from tests.pictures.export import (
     PlayedDemo,
     Room,
     fill,

@@ -13,7 +13,7 @@ from academy_desktop.views.forecast import ForecastCard
 from tests.academy_desktop.core.estimate.made_shapes import write_full_model
 from tests.academy_desktop.viewmodels.making import QT_SAYS, in_loop, seen
 from tests.academy_desktop.views.making import clipped, settle, shown_parts
-from tests.pictures_train import LARGE, SMALL, Room, add_dataset, close, knows
+from tests.pictures.train import LARGE, SMALL, Room, add_dataset, close, knows
 
 pytestmark = pytest.mark.qt_log_ignore(*QT_SAYS, extend=True)
 

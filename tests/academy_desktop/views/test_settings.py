@@ -25,7 +25,7 @@ from tests.academy_desktop.views.making import (
     tab_stops,
     takes_keys,
 )
-from tests.pictures_train import Examiner, Room
+from tests.pictures.train import Examiner, Room
 
 pytestmark = pytest.mark.qt_log_ignore(*QT_SAYS, extend=True)
 

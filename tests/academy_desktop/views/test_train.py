@@ -24,7 +24,7 @@ from tests.academy_desktop.views.making import (
     tab_stops,
     takes_keys,
 )
-from tests.pictures_train import Room, add_dataset, add_model, sources_of
+from tests.pictures.train import Room, add_dataset, add_model, sources_of
 
 pytestmark = pytest.mark.qt_log_ignore(*QT_SAYS, extend=True)
 

@@ -26,7 +26,7 @@ from tests.academy_desktop.views.making import (
     tab_stops,
     takes_keys,
 )
-from tests.pictures_venom import (
+from tests.pictures.venom import (
     Act,
     HeldState,
     Room,

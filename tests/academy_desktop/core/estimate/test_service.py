@@ -18,7 +18,7 @@ from academy_desktop.core.recipes import Recipes
 from academy_desktop.core.workshop import RESOURCES
 from tests.academy_desktop.core.estimate.made_shapes import write_full_model
 from tests.academy_desktop.made_runs import make_run, succeeded
-from tests.pictures_train import add_dataset
+from tests.pictures.train import add_dataset
 from trainers.errors import AcademyError, ErrorCode
 from trainers.layout import ExitRecord, RunDir, write_atomically, write_record
 from trainers.recipe import TrainRecipe

@@ -1,13 +1,8 @@
-"""Draws the Export page and the demo in both themes and two sizes: `python -m tests.pictures_export OUT`.
-
-For looking at: a person opens the pictures. The runs, exports and certificates are files made for it.
-"""
+"""The Export page and the guided demo: files with their verdicts, the form, the stages and the result."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import os
 import sys
 import tempfile
 import threading
@@ -16,9 +11,6 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-
-import qasync
 from PySide6.QtCore import QEvent
 from PySide6.QtWidgets import QApplication, QFrame, QScrollArea, QWidget
 
@@ -503,27 +495,13 @@ async def draw(app: QApplication, scene: Scene, out: Path) -> list[Path]:
     return drawn
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Draw into the folder that is named; prints the pictures' paths."""
-    parser = argparse.ArgumentParser(prog="python -m tests.pictures_export")
-    parser.add_argument("out", type=Path)
-    out: Path = parser.parse_args(argv).out
-    out.mkdir(parents=True, exist_ok=True)
-    app = QApplication([])
-    app.setQuitOnLastWindowClosed(False)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        asyncio.Runner(loop_factory=lambda: qasync.QEventLoop(app)) as runner,
-    ):
+def draw_all(app: QApplication, runner: asyncio.Runner, out: Path) -> Iterator[Path]:
+    """Draw every scene into a folder; yields the pictures' paths."""
+    with tempfile.TemporaryDirectory() as folder:
         filled = DataDir(Path(folder) / "filled").open()
         _, locks = fill(filled)
         bare = DataDir(Path(folder) / "empty").open()
         for scene in scenes(filled, bare, Path(folder)):
-            sys.stdout.writelines(f"{path}\n" for path in runner.run(draw(app, scene, out)))
+            yield from runner.run(draw(app, scene, out))
         for lock in locks:
             lock.release()
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,13 +1,8 @@
-"""Draws the Train and Settings pages in both themes and two sizes: `python -m tests.pictures_train OUT`.
-
-For looking at: a person opens the pictures. Datasets, models and runs are real ones, made for it.
-"""
+"""The Train and the Settings page: the form, its problems, the forecast, choices, the test."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import os
 import platform
 import sys
 import tempfile
@@ -16,9 +11,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-
-import qasync
 from PySide6.QtWidgets import QApplication, QScrollArea, QWidget
 
 from academy_desktop.app import RESOURCES
@@ -49,7 +41,6 @@ from tests.academy_desktop.core.estimate.made_shapes import write_full_model
 from tests.academy_desktop.core.models.made_models import write_model
 from tests.academy_desktop.made_runs import GIB, made_machine, make_run
 from tests.academy_desktop.viewmodels.making import seen
-from trainers.errors import AcademyError
 
 SIZES = ((1100, 700), (1600, 1000))
 ROWS = RESOURCES / "samples" / "requests.jsonl"
@@ -328,29 +319,8 @@ def close(room: Room) -> None:
     window.deleteLater()
 
 
-def draw_all(app: QApplication, root: Path, out: Path) -> Iterator[Path]:
-    """Draw every scene, with data below `root`, into `out`."""
-    with asyncio.Runner(loop_factory=lambda: qasync.QEventLoop(app)) as runner:
-        for scene in scenes(root):
-            yield from runner.run(draw(app, scene, out))
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Draw into the folder that is named; prints the pictures' paths."""
-    parser = argparse.ArgumentParser(prog="python -m tests.pictures_train")
-    parser.add_argument("out", type=Path)
-    out: Path = parser.parse_args(argv).out
-    out.mkdir(parents=True, exist_ok=True)
-    app = QApplication([])
-    app.setQuitOnLastWindowClosed(False)
+def draw_all(app: QApplication, runner: asyncio.Runner, out: Path) -> Iterator[Path]:
+    """Draw every scene into a folder; yields the pictures' paths."""
     with tempfile.TemporaryDirectory() as folder:
-        try:
-            sys.stdout.writelines(f"{path}\n" for path in draw_all(app, Path(folder), out))
-        except AcademyError as error:
-            sys.stderr.write(f"{error.code}: {error.facts}\n")
-            return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        for scene in scenes(Path(folder)):
+            yield from runner.run(draw(app, scene, out))

@@ -1,22 +1,13 @@
-"""Draws the Datasets and the Models page in both themes and two sizes: `python -m tests.pictures_data OUT`.
-
-For looking at: a person opens the pictures. Datasets are imported and models are folders made for it.
-"""
+"""The Datasets and the Models page: imports, rows, defects, models that can be trained and that cannot."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import os
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-
-import qasync
 from PySide6.QtWidgets import QApplication, QWidget
 
 from academy_desktop.app import RESOURCES
@@ -210,26 +201,12 @@ async def draw(app: QApplication, scene: Scene, out: Path) -> list[Path]:
     return drawn
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Draw into the folder that is named; prints the pictures' paths."""
-    parser = argparse.ArgumentParser(prog="python -m tests.pictures_data")
-    parser.add_argument("out", type=Path)
-    out: Path = parser.parse_args(argv).out
-    out.mkdir(parents=True, exist_ok=True)
-    app = QApplication([])
-    app.setQuitOnLastWindowClosed(False)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        asyncio.Runner(loop_factory=lambda: qasync.QEventLoop(app)) as runner,
-    ):
+def draw_all(app: QApplication, runner: asyncio.Runner, out: Path) -> Iterator[Path]:
+    """Draw every scene into a folder; yields the pictures' paths."""
+    with tempfile.TemporaryDirectory() as folder:
         filled = DataDir(Path(folder) / "filled").open()
         fill(filled)
         empty, bare = (DataDir(Path(folder) / name).open() for name in ("empty", "bare"))
         cached_model(bare.root / "hub", "Qwen/Qwen3-0.6B", 596_049_920)
         for scene in scenes(filled, empty, bare):
-            sys.stdout.writelines(f"{path}\n" for path in runner.run(draw(app, scene, out)))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+            yield from runner.run(draw(app, scene, out))

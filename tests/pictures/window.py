@@ -1,13 +1,11 @@
-"""Draws every page of the window in both themes and two sizes: `python -m tests.pictures OUT`.
+"""The whole window: every page as it is when somebody comes to it, and Home and Runs in all that can be.
 
-For looking at: a person opens the pictures. The jobs are run directories made for it.
+The jobs are run directories made for it.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import os
 import sys
 import tempfile
 import time
@@ -16,9 +14,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-
-import qasync
 from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
 from academy_desktop.app import RESOURCES, Desk
@@ -169,27 +164,13 @@ def make_rooms(scene: Scene, jobs: Jobs, hall: Hall) -> Rooms:
     return Rooms(hall, scene.data, jobs, scene.machine, RESOURCES / "recipes", offline=True)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Draw into the folder that is named; prints the pictures' paths."""
-    parser = argparse.ArgumentParser(prog="python -m tests.pictures")
-    parser.add_argument("out", type=Path)
-    out: Path = parser.parse_args(argv).out
-    out.mkdir(parents=True, exist_ok=True)
-    app = QApplication([])
-    app.setQuitOnLastWindowClosed(False)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        asyncio.Runner(loop_factory=lambda: qasync.QEventLoop(app)) as runner,
-    ):
+def draw_all(app: QApplication, runner: asyncio.Runner, out: Path) -> Iterator[Path]:
+    """Draw every scene into a folder; yields the pictures' paths."""
+    with tempfile.TemporaryDirectory() as folder:
         filled = DataDir(Path(folder) / "filled").open()
         locks = fill(filled)
         made_data.fill(filled)
         for scene in scenes(filled, DataDir(Path(folder) / "empty").open()):
-            sys.stdout.writelines(f"{path}\n" for path in runner.run(draw(app, scene, out)))
+            yield from runner.run(draw(app, scene, out))
         for lock in locks:
             lock.release()
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

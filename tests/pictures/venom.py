@@ -1,13 +1,8 @@
-"""Draws the Venom page in both themes and two sizes: `python -m tests.pictures_venom OUT`.
-
-For looking at: a person opens the pictures. The runs are made for it; the server is the stand-in.
-"""
+"""The Venom page, against a real server on this computer: servers of all sorts, a push, the way back."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import os
 import sys
 import tempfile
 import threading
@@ -16,9 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-
-import qasync
 from PySide6.QtCore import QEvent
 from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
@@ -348,25 +340,9 @@ def drawn_anew(
     return drawn
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Draw into the folder that is named; prints the pictures' paths."""
-    parser = argparse.ArgumentParser(prog="python -m tests.pictures_venom")
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--only", default="", help="the scenes whose name has this in it")
-    given = parser.parse_args(argv)
-    out: Path = given.out
-    out.mkdir(parents=True, exist_ok=True)
-    app = QApplication([])
-    app.setQuitOnLastWindowClosed(False)
-    wanted = [scene for scene in scenes() if given.only in scene.name]
-    with asyncio.Runner(loop_factory=lambda: qasync.QEventLoop(app)) as runner:
-        for scene in wanted:
-            for dark in (False, True):
-                with tempfile.TemporaryDirectory() as folder:
-                    drawn = drawn_anew(runner, app, scene, Path(folder), out, dark=dark)
-                sys.stdout.writelines(f"{path}\n" for path in drawn)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def draw_all(app: QApplication, runner: asyncio.Runner, out: Path) -> Iterator[Path]:
+    """Draw every scene into a folder; yields the pictures' paths."""
+    for scene in scenes():
+        for dark in (False, True):
+            with tempfile.TemporaryDirectory() as folder:
+                yield from drawn_anew(runner, app, scene, Path(folder), out, dark=dark)
