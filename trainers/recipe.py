@@ -187,7 +187,9 @@ class Hardware(Section):
 
     device: Device = option("auto", N_("cpu, cuda, or auto: the GPU if there is one."), title=N_("Device"))
     engine: Engine = option(
-        "auto", N_("Training engine; auto takes the fastest that knows the model."), title=N_("Engine")
+        "auto",
+        N_("auto takes TRL with PEFT; cpu is our own for common models on a processor, still on trial."),
+        title=N_("Engine"),
     )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
         "auto", N_("Number format of the arithmetic."), title=N_("Precision")
