@@ -93,7 +93,7 @@ class Watch:
     def _note_work(self, now: float, sign: Sign) -> None:
         if sign.work is not None:
             self._work.append((now, sign.work))
-            while self._work[0][0] < now - self._patience_s:
+            while len(self._work) > 1 and self._work[1][0] <= now - self._patience_s:
                 self._work.popleft()
 
     def _limit(self, now: float, sign: Sign) -> float:

@@ -120,7 +120,7 @@ def test_closing_while_an_adapter_is_sent_asks_first(
         QTest.keyClick(question.no, Qt.Key.Key_Return)
         assert desk.window.isVisible()
         state.gate.set()
-        await seen(lambda: push.outcome, "the end of the push")
+        await seen(lambda: push.outcome and not desk.runs.going, "the end of the push and of its export")
         desk.window.close()
         assert not desk.window.isVisible()
 

@@ -80,6 +80,7 @@ def described() -> dict[str, Any]:
 def asked(bench: Bench) -> list[Asked]:
     """All that the client asks for, in one life of a connection."""
     bench.venom.report(NAME)
+    bench.venom.lessons(NAME, 5)
     bench.push(make_finished_run(bench.data))
     bench.push(make_finished_run(bench.data, fill=0.25))
     bench.venom.rollback(NAME)
