@@ -29,13 +29,13 @@ def N_(text: str) -> str:  # noqa: N802 - gettext's own name for "translate late
 
 
 def option(
-    default: Any,  # noqa: ANN401
+    default: Any,
     help_text: str,
     *,
     title: str | None = None,
     unit: str | None = None,
     **bounds: Any,
-) -> Any:  # noqa: ANN401
+) -> Any:
     """Declare one option: default, help, title (what a form calls it), unit (beside the value) and bounds."""
     return Field(
         default,

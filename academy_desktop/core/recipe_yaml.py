@@ -29,7 +29,7 @@ def dump_recipe(recipe: AnyRecipe) -> bytes:
     return stream.getvalue()
 
 
-def _without_line_breaks(value: Any) -> Any:  # noqa: ANN401 - a YAML document may be anything
+def _without_line_breaks(value: Any) -> Any:
     """Quote text with a "next line" character: ruamel writes it bare and then reads it as a line break."""
     if isinstance(value, dict):
         return {name: _without_line_breaks(one) for name, one in value.items()}

@@ -134,7 +134,7 @@ class Recipes:
         found = [*self._model_problems(recipe, document), *self._dataset_problems(recipe, document)]
         return found, recipe
 
-    def _model_problems(self, recipe: TrainRecipe, document: Any) -> Iterator[Problem]:  # noqa: ANN401
+    def _model_problems(self, recipe: TrainRecipe, document: Any) -> Iterator[Problem]:
         line = _line(document, ("model", "path"))
         path = Path(recipe.model.path)
         if not path.is_absolute():
@@ -150,7 +150,7 @@ class Recipes:
         if recipe.model.sha256 is not None and found != recipe.model.sha256:
             yield Problem("model.sha256", _line(document, ("model", "sha256")), "hash_differs", {})
 
-    def _dataset_problems(self, recipe: TrainRecipe, document: Any) -> Iterator[Problem]:  # noqa: ANN401
+    def _dataset_problems(self, recipe: TrainRecipe, document: Any) -> Iterator[Problem]:
         line = _line(document, ("dataset", "id"))
         try:
             manifest = self._datasets.verify(recipe.dataset.id)
@@ -195,7 +195,7 @@ def _read_text(path: Path) -> str:
         raise AcademyError(ErrorCode.RECIPE_UNREADABLE, path=str(path), detail=detail) from error
 
 
-def _load_yaml(text: str) -> Any:  # noqa: ANN401 - ruamel's own map
+def _load_yaml(text: str) -> Any:
     """Read a document that has keys.
 
     Raises:
@@ -214,7 +214,7 @@ def _load_yaml(text: str) -> Any:  # noqa: ANN401 - ruamel's own map
     return document
 
 
-def _plain(document: Any, known: dict[int, Any] | None = None) -> Any:  # noqa: ANN401
+def _plain(document: Any, known: dict[int, Any] | None = None) -> Any:
     """Return ruamel's round-trip values as plain ones; what is shared by aliases stays shared."""
     known = {} if known is None else known
     if id(document) in known:
@@ -256,7 +256,7 @@ def _as_error(path: Path, problems: Sequence[Problem]) -> AcademyError:
     return AcademyError(ErrorCode.RECIPE_INVALID, **facts)
 
 
-def _problems(error: ValidationError, document: Any) -> list[Problem]:  # noqa: ANN401
+def _problems(error: ValidationError, document: Any) -> list[Problem]:
     """Return one problem per key and kind: each form that a value may have complains for itself."""
     found: dict[tuple[str, str], Problem] = {}
     for detail in error.errors():
@@ -265,7 +265,7 @@ def _problems(error: ValidationError, document: Any) -> list[Problem]:  # noqa: 
     return list(found.values())
 
 
-def _problem(detail: ErrorDetails, document: Any) -> Problem:  # noqa: ANN401
+def _problem(detail: ErrorDetails, document: Any) -> Problem:
     where, help_text = _declared(detail["loc"])
     path = ".".join(str(part) for part in where)
     line = _line(document, where)
@@ -333,7 +333,7 @@ def _keys(where: Sequence[int | str]) -> list[str]:
     return list(model.model_fields)
 
 
-def _line(document: Any, where: Sequence[int | str]) -> int:  # noqa: ANN401
+def _line(document: Any, where: Sequence[int | str]) -> int:
     """Return the line (from 1) of the deepest key of `where` that stands in the document."""
     line = 1
     for part in where:

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from academy_desktop.text import words
-from academy_desktop.text.errors import ERRORS, RECIPE_PROBLEM, UNKNOWN_CODE
+from academy_desktop.text.errors import ERRORS, UNKNOWN_CODE
+from academy_desktop.text.errors.recipes import RECIPE_PROBLEM
 from academy_desktop.text.formats import Formats
 from academy_desktop.text.marking import N_
 from academy_desktop.text.recipes import PROBLEMS

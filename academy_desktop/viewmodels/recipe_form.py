@@ -319,7 +319,7 @@ def _declared() -> Iterator[tuple[str, FieldInfo]]:
             yield f"{section}.{name}", info
 
 
-def _form_of(annotation: Any) -> tuple[Kind, tuple[str, ...], bool]:  # noqa: ANN401 - a type, or a form of one
+def _form_of(annotation: Any) -> tuple[Kind, tuple[str, ...], bool]:
     """What a value of a type is edited with, the values of a choice, and whether there may be none."""
     options = get_args(annotation) if get_origin(annotation) in {Union, types.UnionType} else (annotation,)
     optional = type(None) in options
@@ -351,7 +351,7 @@ def _typed(value: object) -> Value:
     return str(value)
 
 
-def _parsed(field: Field, value: Value) -> Any:  # noqa: ANN401 - whatever pydantic is to judge
+def _parsed(field: Field, value: Value) -> Any:
     """What was typed, for pydantic to judge; None for nothing."""
     if isinstance(value, bool):
         return value

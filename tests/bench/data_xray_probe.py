@@ -84,7 +84,7 @@ def trl(folder: Path, number: int) -> Told:
     return {"seconds": seconds, "sha256": digest.hexdigest(), "name": f"TRL {library.__version__}"}
 
 
-def _tiny_model() -> Any:  # noqa: ANN401 - transformers' own classes are untyped
+def _tiny_model() -> Any:
     """The trainer asks for a model; a layer of a few numbers costs it nothing."""
     from transformers import LlamaConfig, LlamaForCausalLM
 

@@ -190,7 +190,7 @@ def test_no_two_exports_have_one_name() -> None:
     assert {"adapter", "merged-bf16", "gguf-q4_k_m.gguf", "lora-gguf-f16.gguf"} <= names
 
 
-def options(model: Any) -> list[tuple[str, Any]]:  # noqa: ANN401
+def options(model: Any) -> list[tuple[str, Any]]:
     found = []
     for name, field in model.model_fields.items():
         inside = field.annotation
@@ -205,6 +205,6 @@ def options(model: Any) -> list[tuple[str, Any]]:  # noqa: ANN401
     ("name", "field"),
     [one for one in options(TrainRecipe) if one[0].split(".")[1] not in {"version", "kind"}],
 )
-def test_every_option_of_a_training_recipe_explains_itself(name: str, field: Any) -> None:  # noqa: ANN401
+def test_every_option_of_a_training_recipe_explains_itself(name: str, field: Any) -> None:
     assert field.description, name
     assert field.description.endswith("."), name

@@ -110,7 +110,7 @@ def renderer(template: str, *, eos: str = "</s>", tokenizer: Tokenizer | None = 
     return Renderer(tokenizer or byte_level(), template, {"bos_token": "<s>", "eos_token": eos})
 
 
-def oracle(template: str, eos: str = "</s>") -> Any:  # noqa: ANN401 - transformers' own classes are untyped
+def oracle(template: str, eos: str = "</s>") -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # importing it warns about what this machine lacks
         from transformers import PreTrainedTokenizerFast

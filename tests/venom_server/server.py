@@ -92,7 +92,7 @@ class _Http(ThreadingHTTPServer):
         self.venom = venom
         super().__init__(address, handler)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as inherited
+    def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: a client that goes away in the middle is what tests do."""
 
 

@@ -111,7 +111,7 @@ class _Config(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _of_the_text(cls, raw: Any) -> Any:  # noqa: ANN401 - a JSON document
+    def _of_the_text(cls, raw: Any) -> Any:
         """A model that also sees has the numbers of its language part in a section of its own."""
         text = raw.get("text_config") if isinstance(raw, dict) else None
         return {**raw, **text} if isinstance(text, dict) else raw

@@ -51,7 +51,7 @@ class Reply:
         """Whether the server did what it was asked."""
         return 200 <= self.status < 300
 
-    def content(self) -> Any:  # noqa: ANN401 - whatever JSON holds
+    def content(self) -> Any:
         """The JSON of the body; None when it is none."""
         try:
             return json.loads(self.body)

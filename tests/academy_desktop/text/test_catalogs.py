@@ -13,7 +13,7 @@ from academy_desktop.text.catalogs import DOMAIN, load
 from academy_desktop.text.messages import Messages
 from trainers.errors import ErrorCode
 
-PACKAGE = Path(errors.__file__).parent
+PACKAGE = Path(words.__file__).parent
 EMPTY = errors.ERRORS[ErrorCode.FILE_EMPTY]
 
 
@@ -69,7 +69,7 @@ def test_a_folder_that_is_not_there_is_english(tmp_path: Path) -> None:
 
 def test_every_text_is_found_by_the_extractor() -> None:
     found: set[str] = set()
-    for path in PACKAGE.glob("*.py"):
+    for path in PACKAGE.rglob("*.py"):
         content = io.BytesIO(path.read_bytes())
         for _, message, _, _ in extract("python", content, keywords={"N_": None}):
             assert isinstance(message, str)

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from academy_desktop.text import audits, checks, recipes, words
-from academy_desktop.text.errors import ERRORS, RECIPE_PROBLEM, UNKNOWN_CODE
+from academy_desktop.text.errors import ERRORS, UNKNOWN_CODE
+from academy_desktop.text.errors.recipes import RECIPE_PROBLEM
 from academy_desktop.text.templates import UNKNOWN, fields, fill
 
 HOSTILE = "{path} [x|y] {0} {} %s %(path)s \\1 ]]{{ | ünï"

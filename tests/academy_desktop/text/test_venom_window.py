@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from academy_desktop.text.errors import VENOM
+from academy_desktop.text.errors.venom import VENOM
 from academy_desktop.text.venom_window import NEXT_STEPS, VenomWindowWords
 from tests.academy_desktop.viewmodels.making import words
 from trainers.errors import ErrorCode, Fact

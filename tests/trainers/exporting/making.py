@@ -131,7 +131,7 @@ class Gguf:
         writer.write_tensors_to_file()
         writer.close()
 
-    def value(self, key: str) -> Any:  # noqa: ANN401 - whatever the file holds
+    def value(self, key: str) -> Any:
         return self.metadata[key][0]
 
     def set(self, key: str, value: object) -> None:

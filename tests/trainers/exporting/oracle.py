@@ -115,7 +115,7 @@ def differences(ours: Gguf, theirs: Gguf) -> set[str]:
     return found
 
 
-def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 - whatever a file holds
+def _same(one: Any, other: Any) -> bool:
     if isinstance(one, float):
         return bool(np.float32(one) == np.float32(other))
     return bool(one == other)

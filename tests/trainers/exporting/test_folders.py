@@ -29,7 +29,7 @@ def scores(model: torch.nn.Module) -> torch.Tensor:
     return logits
 
 
-def loaded_whole(folder: Path) -> Any:  # noqa: ANN401 - transformers' own classes are untyped
+def loaded_whole(folder: Path) -> Any:
     """The model of a folder in which no tensor is missing and none is left over."""
     loaded: Any = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True)
     model, problems = loaded

@@ -50,7 +50,7 @@ def model_with(folder: Path, kind: str) -> Path:
 
 
 @pytest.fixture(scope="module", params=[*RULES, *SPECIALS])
-def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:  # noqa: ANN401
+def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A tokenizer in both programs, for each splitting rule and each way with spaces that is known."""
     root = tmp_path_factory.mktemp("rules")
     folder = model_with(root / "model", request.param)

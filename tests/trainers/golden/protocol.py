@@ -41,7 +41,7 @@ def event_types() -> dict[str, type[Payload]]:
     return found
 
 
-def load(name: str) -> Any:  # noqa: ANN401 - a JSON document may be anything
+def load(name: str) -> Any:
     """A golden JSON file."""
     return json.loads((GOLDEN / name).read_bytes())
 
@@ -51,7 +51,7 @@ def lines(name: str) -> list[Any]:
     return [json.loads(line) for line in (GOLDEN / name).read_bytes().splitlines()]
 
 
-def with_newer_fields(value: Any) -> Any:  # noqa: ANN401
+def with_newer_fields(value: Any) -> Any:
     """The same document as a newer minor version might write it: every record in it has a field more."""
     if isinstance(value, list):
         return [with_newer_fields(one) for one in value]

@@ -76,7 +76,7 @@ def golden_run(root: Path, *, host: str = "ended", exit_reason: str | None = "ex
     return run
 
 
-def keys(value: Any) -> Any:  # noqa: ANN401 - the shape of any JSON document
+def keys(value: Any) -> Any:
     """The names in a document, without what they hold; of a list, the shape of its first."""
     if isinstance(value, dict):
         return {name: keys(one) for name, one in value.items()}

@@ -236,7 +236,7 @@ def _rope(config: Mapping[str, Any], kind: str, family: str) -> Rope:
     )
 
 
-def _expected(one: Architecture, there: Any) -> Iterator[tuple[str, tuple[int, ...]]]:  # noqa: ANN401
+def _expected(one: Architecture, there: Any) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Yield name and shape of every tensor that such a model has; biases only where they are there."""
     yield "model.embed_tokens.weight", (one.vocabulary, one.hidden)
     yield "model.norm.weight", (one.hidden,)

@@ -37,7 +37,7 @@ class Attention(torch.autograd.Function):
     """Queries, keys and values side by side (tokens, all heads) → the heads' outputs (tokens, out_width)."""
 
     @staticmethod
-    def forward(ctx: Any, qkv: Tensor, setting: Setting) -> Tensor:  # noqa: ANN401
+    def forward(ctx: Any, qkv: Tensor, setting: Setting) -> Tensor:
         """Compute the outputs; columns beyond the heads' are left for the adapter of the next layer."""
         s, packed, heads = setting, setting.packed, setting.heads
         q, k, v, rstd = s.kernels.split(qkv, packed.places, packed.block_rows, s.cos, s.sin, heads)
@@ -52,7 +52,7 @@ class Attention(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Any:  # noqa: ANN401
+    def backward(ctx: Any, grad: Tensor) -> Any:
         """Compute the gradient of `qkv`."""
         s: Setting = ctx.setting
         packed, heads = s.packed, s.heads

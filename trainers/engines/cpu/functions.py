@@ -18,7 +18,7 @@ LOGITS_AT_ONCE = 2**25
 ROWS_AT_ONCE = 256
 
 
-def apply(function: type[torch.autograd.Function], *arguments: Any) -> Any:  # noqa: ANN401 - as declared there
+def apply(function: type[torch.autograd.Function], *arguments: Any) -> Any:
     """Call a function so that autograd knows of it."""
     call: Callable[..., Any] = function.apply
     return call(*arguments)
@@ -28,7 +28,7 @@ class Norm(torch.autograd.Function):
     """RMSNorm (Zhang and Sennrich 2019); the output has `width` columns, the last ones left open."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, epsilon: float, width: int, kernels: Kernels) -> Tensor:  # noqa: ANN401
+    def forward(ctx: Any, x: Tensor, weight: Tensor, epsilon: float, width: int, kernels: Kernels) -> Tensor:
         """Compute the norm."""
         out = tensor_like(x, x.shape[0], width)
         _, rstd = kernels.norm(x, None, weight, epsilon, out)
@@ -37,7 +37,7 @@ class Norm(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Any:  # noqa: ANN401
+    def backward(ctx: Any, grad: Tensor) -> Any:
         """Compute the gradient of x."""
         x, rstd, weight = ctx.saved_tensors
         return ctx.kernels.norm_backward(None, grad, x, rstd, weight), None, None, None, None
@@ -48,7 +48,7 @@ class AddNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any,  # noqa: ANN401
+        ctx: Any,
         x: Tensor,
         delta: Tensor,
         weight: Tensor,
@@ -64,7 +64,7 @@ class AddNorm(torch.autograd.Function):
         return total, out
 
     @staticmethod
-    def backward(ctx: Any, residual: Tensor, grad: Tensor) -> Any:  # noqa: ANN401
+    def backward(ctx: Any, residual: Tensor, grad: Tensor) -> Any:
         """Compute the gradient of both terms, which is the same."""
         total, rstd, weight = ctx.saved_tensors
         both = ctx.kernels.norm_backward(residual, grad, total, rstd, weight)
@@ -75,7 +75,7 @@ class Gate(torch.autograd.Function):
     """act(gate) * up, with `width` columns, the last ones left open."""
 
     @staticmethod
-    def forward(ctx: Any, gate_up: Tensor, gelu: bool, width: int, kernels: Kernels) -> Tensor:  # noqa: ANN401
+    def forward(ctx: Any, gate_up: Tensor, gelu: bool, width: int, kernels: Kernels) -> Tensor:
         """Compute the product."""
         out = tensor_like(gate_up, gate_up.shape[0], width)
         kernels.gate(gate_up, out, gelu=gelu)
@@ -84,7 +84,7 @@ class Gate(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Any:  # noqa: ANN401
+    def backward(ctx: Any, grad: Tensor) -> Any:
         """Compute the gradient of `gate_up`."""
         (gate_up,) = ctx.saved_tensors
         return ctx.kernels.gate_backward(gate_up, grad, gelu=ctx.gelu), None, None, None
@@ -95,7 +95,7 @@ class HeadLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any,  # noqa: ANN401
+        ctx: Any,
         hidden: Tensor,
         head: Tensor,
         labels: Tensor,
@@ -116,7 +116,7 @@ class HeadLoss(torch.autograd.Function):
         return total / count
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Any:  # noqa: ANN401
+    def backward(ctx: Any, grad: Tensor) -> Any:
         """Hand on the gradient that was made with the loss; the loss is the last node, so `grad` is 1."""
         (gradient,) = ctx.saved_tensors
         return gradient * grad.to(gradient.dtype), None, None, None, None

@@ -38,15 +38,15 @@ def inlined(function: Callable[P, R]) -> Callable[P, R]:
     return cast(Callable[P, R], numba.njit(inline="always", fastmath=_MATH, error_model="numpy")(function))
 
 
-def _bits_of(typing: Any, x: Any) -> Any:  # noqa: ANN401 - Numba's own objects
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ANN401
+def _bits_of(typing: Any, x: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.bitcast(arguments[0], ir.IntType(32))
 
     return types.uint32(types.float32), code
 
 
-def _float_of(typing: Any, x: Any) -> Any:  # noqa: ANN401
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ANN401
+def _float_of(typing: Any, x: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.bitcast(arguments[0], ir.FloatType())
 
     return types.float32(types.uint32), code
@@ -56,41 +56,41 @@ bits_of: Any = intrinsic(_bits_of)
 float_of: Any = intrinsic(_float_of)
 
 
-def wide(x: Any) -> Any:  # noqa: ANN401
+def wide(x: Any) -> Any:
     """Return a stored value as fp32."""
     raise NotImplementedError
 
 
-def stored(value: Any, like: Any) -> Any:  # noqa: ANN401
+def stored(value: Any, like: Any) -> Any:
     """Return an fp32 value as it is stored beside `like`, rounded to the nearest."""
     raise NotImplementedError
 
 
-def _wide(x: Any) -> Any:  # noqa: ANN401
+def _wide(x: Any) -> Any:
     if x == types.uint16:
         return _widened
     return _itself
 
 
-def _stored(value: Any, like: Any) -> Any:  # noqa: ANN401
+def _stored(value: Any, like: Any) -> Any:
     if like == types.uint16:
         return _rounded
     return _unrounded
 
 
-def _widened(x: Any) -> Any:  # noqa: ANN401
+def _widened(x: Any) -> Any:
     return float_of(np.uint32(np.uint32(x) << np.uint32(16)))
 
 
-def _itself(x: Any) -> Any:  # noqa: ANN401
+def _itself(x: Any) -> Any:
     return x
 
 
-def _unrounded(value: Any, like: Any) -> Any:  # noqa: ANN401
+def _unrounded(value: Any, like: Any) -> Any:
     return np.float32(value)
 
 
-def _rounded(value: Any, like: Any) -> Any:  # noqa: ANN401
+def _rounded(value: Any, like: Any) -> Any:
     bits = bits_of(np.float32(value))
     odd = (bits >> np.uint32(16)) & np.uint32(1)
     return np.uint16(np.uint32(bits + np.uint32(0x7FFF) + odd) >> np.uint32(16))
@@ -101,7 +101,7 @@ overload(stored, inline="always")(_stored)
 
 
 @inlined
-def exp(x: Any) -> Any:  # noqa: ANN401
+def exp(x: Any) -> Any:
     """Return e^x within 2e-7 of the true value relatively: a polynomial, so that it fits vector units."""
     if x < np.float32(-87):
         x = np.float32(-87)
@@ -120,7 +120,7 @@ def exp(x: Any) -> Any:  # noqa: ANN401
     return p * float_of(np.uint32((np.int32(whole) + np.int32(127)) << np.int32(23)))
 
 
-def _maximum(row: Array, first: int, last: int) -> Any:  # noqa: ANN401
+def _maximum(row: Array, first: int, last: int) -> Any:
     top = _LOWEST
     for j in range(first, last):
         value = wide(row[j])

@@ -85,7 +85,7 @@ class Linear(torch.autograd.Function):
     """`Group` for autograd; gradients of the adapters go to their buffers, not through the graph."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, group: Group) -> Tensor:  # noqa: ANN401
+    def forward(ctx: Any, x: Tensor, group: Group) -> Tensor:
         """See `Group.forward`."""
         out = group.forward(x)
         ctx.save_for_backward(x)
@@ -93,7 +93,7 @@ class Linear(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Any:  # noqa: ANN401
+    def backward(ctx: Any, grad: Tensor) -> Any:
         """See `Group.backward`."""
         (x,) = ctx.saved_tensors
         return ctx.group.backward(grad, x), None
