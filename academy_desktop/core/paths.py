@@ -14,6 +14,7 @@ from pathlib import Path
 import platformdirs
 
 from trainers.errors import AcademyError, ErrorCode
+from trainers.files import read_regular
 from trainers.layout import RunDir, write_atomically
 
 DATA_DIR_VERSION = 1
@@ -54,11 +55,11 @@ class DataDir:
     def _check_version(self) -> None:
         marker = self.root / "academy.json"
         try:
-            found = json.loads(marker.read_bytes())["v"]
+            found = json.loads(read_regular(marker))["v"]
         except FileNotFoundError:
             write_atomically(marker, json.dumps({"v": DATA_DIR_VERSION}).encode() + b"\n")
             return
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             # written atomically, so a damaged one was damaged from outside; there is one format so far
             write_atomically(marker, json.dumps({"v": DATA_DIR_VERSION}).encode() + b"\n")
             return
@@ -81,6 +82,11 @@ class DataDir:
     def connections(self) -> Path:
         """Venom servers, and what was active on them before each push; no secrets."""
         return self.root / "connections.json"
+
+    @property
+    def pushes(self) -> Path:
+        """The journal: what was sent to which Venom server."""
+        return self.root / "pushes"
 
     @property
     def calibration(self) -> Path:

@@ -34,6 +34,19 @@ NEXT_STEPS: Final[dict[str, str]] = {
     ErrorCode.VENOM_NOT_SIGNED: N_("Send the adapter again: it is signed on the way."),
     ErrorCode.VENOM_DEPLOY_FAILED: N_("Look into Venom’s log for the cause, then try again."),
     ErrorCode.VENOM_NOT_VERIFIED: N_("Look at the active model in Venom, then try again."),
+    ErrorCode.VENOM_REMOTE: N_(
+        "Edit the connection and fill in its SSH login, or use Academy Desktop on that computer."
+    ),
+    ErrorCode.VENOM_ADAPTER_GONE: N_("Look at the server again to see which adapters it has."),
+    ErrorCode.VENOM_SSH_HOST_UNKNOWN: N_(
+        "Compare it with what “ssh-keygen -lf” prints there of the files /etc/ssh/ssh_host_*_key.pub. If it "
+        "is the same, edit the connection, test it, and trust the computer."
+    ),
+    ErrorCode.VENOM_SSH_PASSPHRASE_WRONG: N_("Edit the connection and type the passphrase again."),
+    ErrorCode.VENOM_SSH_SECRET_NEEDED: N_("Edit the connection and type the password or passphrase."),
+    ErrorCode.KEYRING_MISSING: N_(
+        "Save again to go on without: it is asked for after each start. An SSH agent does without it too."
+    ),
     ErrorCode.VENOM_ROLLBACK_FAILED: N_("Roll back again, or choose the model in Venom itself."),
 }
 

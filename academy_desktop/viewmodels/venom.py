@@ -16,7 +16,8 @@ from PySide6.QtCore import QObject, Signal
 
 from academy_desktop.core.venom.connections import Connection
 from academy_desktop.core.venom.report import Report
-from academy_desktop.core.venom.service import RolledBack, Venom
+from academy_desktop.core.venom.service import RolledBack, Unwatched, Venom
+from academy_desktop.core.venom.steps import Order
 from academy_desktop.text.formats import Formats
 from academy_desktop.text.marking import N_
 from academy_desktop.text.messages import Description, Messages
@@ -31,11 +32,12 @@ from trainers.errors import AcademyError
 
 @dataclass(frozen=True)
 class _WayBack:
-    """A rollback in progress: on which server, to what, since when."""
+    """A change in progress: on which server, to what, since when; `said` where it is no rollback."""
 
     name: str
     model: str
     since: float
+    said: str = ""
 
 
 class VenomServers(QObject):
@@ -116,6 +118,7 @@ class VenomServers(QObject):
 
     async def follow(self) -> None:
         """Read and look whenever that is due, until cancelled."""
+        self._supervisor.start(self._recover(), "venom recovery")
         while True:
             await self._due.wait()
             self._due.clear()
@@ -189,7 +192,7 @@ class VenomServers(QObject):
         going = self._way_back
         if going is None or going.name != self._shown:
             return ""
-        said = N_("Going back to {model} …") if going.model else N_("Going back …")
+        said = going.said or (N_("Going back to {model} …") if going.model else N_("Going back …"))
         took = self._clock() - going.since
         parts = [self._gettext(said).format(model=going.model)]
         return " ".join([*parts, self._formats.brief(round(took))] if took >= 1 else parts)
@@ -219,7 +222,52 @@ class VenomServers(QObject):
         self.changed.emit()
         self._supervisor.start(self._roll_back(self._shown), "rollback")
 
+    # single adapters
+
+    @property
+    def can_change(self) -> bool:
+        """Whether nothing else is being looked at or changed on the server that is shown."""
+        return not self.is_looking and not self.is_going_back
+
+    def put_to_use(self, adapter_id: str) -> None:
+        """Let the chat of the server that is shown use an adapter that lies there."""
+        order = Order(activate=True, adapter_id=adapter_id)
+
+        def work() -> str:
+            with self._venom.pushing(self._shown, order, Unwatched()) as push:
+                sent = push.run()
+            return self._gettext(N_("Venom’s chat uses {model} now.")).format(model=sent.chat_model)
+
+        self._change(adapter_id, N_("Putting {model} to use …"), work)
+
+    def remove_adapter(self, adapter_id: str) -> None:
+        """Take an adapter off the server that is shown."""
+        name = self._shown
+
+        def work() -> str:
+            self._venom.remove_adapter(name, adapter_id)
+            return self._gettext(N_("{adapter} is no longer on the server.")).format(adapter=adapter_id)
+
+        self._change(adapter_id, N_("Removing {model} …"), work)
+
     # inside
+
+    def _change(self, adapter_id: str, said: str, work: Callable[[], str]) -> None:
+        if self.shown is not None and self.can_change:
+            self._way_back = _WayBack(self._shown, adapter_id, self._clock(), said)
+            self._news = ("", "")
+            self.changed.emit()
+            self._supervisor.start(self._do(self._shown, work), "venom adapter")
+
+    async def _do(self, name: str, work: Callable[[], str]) -> None:
+        try:
+            self._news = (name, await in_thread(work, Event(), self.changed.emit))
+        except AcademyError as error:
+            self._tell(error)
+        finally:
+            self._way_back = None
+            self.changed.emit()
+        self._look(name)
 
     def _form(self, connection: Connection | None) -> ConnectionForm:
         form = ConnectionForm(
@@ -247,6 +295,16 @@ class VenomServers(QObject):
         except AcademyError as error:
             self.take(())
             self._tell(error)
+
+    async def _recover(self) -> None:
+        """Settle what a push left halfway when the program last ended; servers may take long to answer."""
+        try:
+            settled = await in_thread(self._venom.recover, Event(), lambda: None)
+        except AcademyError as error:
+            self._tell(error)
+            return
+        if settled:
+            self.refresh()
 
     async def _remove(self, name: str) -> None:
         try:
@@ -328,4 +386,4 @@ class VenomServers(QObject):
 
 def _is_same(one: Connection, other: Connection) -> bool:
     """Whether both lead to the same server and folder."""
-    return (one.url, one.models_dir) == (other.url, other.models_dir)
+    return one.same_way_as(other)

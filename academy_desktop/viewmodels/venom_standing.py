@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from academy_desktop.core.venom.answers import Adapter
+from academy_desktop.core.venom.answers import Adapter, Gpu
+from academy_desktop.core.venom.journal import Entry
 from academy_desktop.core.venom.report import Report
 from academy_desktop.text.formats import Formats
 from academy_desktop.text.marking import N_
@@ -39,6 +40,12 @@ PARTS = {
     "model_manager": N_("model manager"),
 }
 
+#: What the server's audit finds wrong with an adapter.
+VERDICTS = {
+    "blocked_unknown_base": N_("its base model is not known there"),
+    "blocked_mismatch": N_("made for another model"),
+}
+
 
 @dataclass(frozen=True)
 class StandingLine:
@@ -52,11 +59,12 @@ class StandingLine:
 
 @dataclass(frozen=True)
 class AdapterLine:
-    """One adapter on the server."""
+    """One adapter on the server. `can_use`: the server would let its chat use it."""
 
     name: str
     detail: str
     is_active: bool
+    can_use: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,7 +102,7 @@ class Standings:
             tone=tone,
             troubles=tuple(self._words.describe(one.code, one.facts) for one in report.troubles),
             lines=self._lines(report) if report.reachable else (),
-            adapters=tuple(self._adapter(one) for one in report.adapters),
+            adapters=tuple(self._adapter(one, report) for one in report.adapters),
             active_adapter=report.active_adapter or "",
             back_to=before.model if before else "",
             can_place=can_place and ErrorCode.VENOM_NOT_READY not in codes and not codes & FOLDER_TROUBLES,
@@ -132,7 +140,33 @@ class Standings:
             self._academy(report),
             StandingLine(_(N_("Activation")), *changes),
             self._folder(report),
+            *self._going_on(report),
         )
+
+    def _going_on(self, report: Report) -> tuple[StandingLine, ...]:
+        """What the server learned, trains itself, and computes with."""
+        status, _ = report.status, self._gettext
+        if status is None or not report.academy_enabled:
+            return ()
+        number = self._formats.integer
+        jobs = _(N_("{total} in all, {running} running, {failed} failed")).format(
+            total=number(status.jobs.total),
+            running=number(status.jobs.running),
+            failed=number(status.jobs.failed),
+        )
+        cards = ", ".join(self._gpu(one) for one in status.gpu.gpus) or _(N_("none"))
+        return (
+            StandingLine(_(N_("Lessons")), number(status.lessons.total_lessons)),
+            StandingLine(_(N_("Its own trainings")), jobs),
+            StandingLine(_(N_("Graphics card")), cards),
+        )
+
+    def _gpu(self, gpu: Gpu) -> str:
+        if gpu.memory_total_mb is None or gpu.memory_used_mb is None:
+            return gpu.name
+        used, total = (self._formats.size(mib * 2**20) for mib in (gpu.memory_used_mb, gpu.memory_total_mb))
+        said = N_("{name}, {used} of {total} in use")
+        return self._gettext(said).format(name=gpu.name, used=used, total=total)
 
     def _academy(self, report: Report) -> StandingLine:
         name = self._gettext(N_("Academy"))
@@ -156,12 +190,26 @@ class Standings:
     def _part(self, name: str) -> str:
         return self._gettext(PARTS[name]) if name in PARTS else name.replace("_", " ")
 
-    def _adapter(self, adapter: Adapter) -> AdapterLine:
+    def _adapter(self, adapter: Adapter, report: Report) -> AdapterLine:
         made = self._made(adapter.created_at)
         base = self._gettext(N_("for {model}")).format(model=adapter.base_model) if adapter.base_model else ""
         incomplete = self._gettext(N_("description incomplete"))
-        parts = [base, made, incomplete if adapter.metadata_status != "canonical" else ""]
-        return AdapterLine(adapter.adapter_id, " · ".join(part for part in parts if part), adapter.is_active)
+        verdict = report.verdicts.get(adapter.adapter_id, "")
+        refused = self._gettext(VERDICTS[verdict]) if verdict in VERDICTS else ""
+        parts = [base, self._sender(report.sent.get(adapter.adapter_id)) or made]
+        parts.append(incomplete if adapter.metadata_status != "canonical" else refused)
+        detail = " · ".join(part for part in parts if part)
+        is_known = adapter.metadata_status == "canonical" and verdict not in VERDICTS
+        can_use = is_known and not adapter.is_active and report.can_activate is True
+        return AdapterLine(adapter.adapter_id, detail, adapter.is_active, can_use)
+
+    def _sender(self, sent: Entry | None) -> str:
+        """Who sent it from here, and when."""
+        if sent is None:
+            return ""
+        when = self._formats.moment(sent.begun_at, "short")
+        said = N_("sent by {user}, {when}") if sent.by else N_("sent {when}")
+        return self._gettext(said).format(user=sent.by, when=when)
 
     def _made(self, created_at: str) -> str:
         """When it was made, as far as the server knows."""

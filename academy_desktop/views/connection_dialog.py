@@ -1,4 +1,4 @@
-"""The dialog for a connection: name, address, models folder, and a test before anything is remembered.
+"""The dialog for a connection: name, address, SSH login, models folder, and a test before it is remembered.
 
 Owns layout. Refuses to know what is right: the form says it while the user types.
 """
@@ -85,6 +85,27 @@ class ConnectionDialog(QDialog):
             ),
             self.browse,
         )
+        self.ssh = TextField(
+            translate(N_("SSH login")),
+            translate(
+                N_(
+                    "For a Venom on another computer: who logs in where, such as ada@venom.home. Venom takes "
+                    "changes from its own computer only, and this is the way in. Leave it empty for a Venom "
+                    "on this computer."
+                )
+            ),
+        )
+        self.key = TextField(
+            translate(N_("Key file")),
+            translate(N_("Empty: a key of the SSH agent, or the password beside it.")),
+        )
+        self.secret = TextField(
+            translate(N_("Password or passphrase")),
+            translate(N_("Kept in this computer’s keyring and nowhere else.")),
+        )
+        self.secret.editor.setEchoMode(QLineEdit.EchoMode.Password)
+        self.trust = button(translate(N_("Trust this computer")))
+        self._question = label("", wrap=True, selectable=True)
         self.test = button(translate(N_("Test")))
         self.cancel = button(translate(N_("Cancel")), "quiet")
         self.save = button(translate(N_("Save")), "primary")
@@ -126,7 +147,20 @@ class ConnectionDialog(QDialog):
         lines = self._lines = column(GAP_L)
         lines.setContentsMargins(GAP_XL, GAP_XL, GAP_XL, GAP_L + GAP_S)
         lines.addLayout(top)
-        for part in (self.name, self.url, self.folder, self._bar, self._results):
+        self._login = QWidget()
+        login = row(GAP_M)
+        login.setContentsMargins(0, 0, 0, 0)
+        login.addWidget(self.key, 1)
+        login.addWidget(self.secret, 1)
+        self._login.setLayout(login)
+        self._asked = QWidget()
+        asked = row(GAP_M)
+        asked.setContentsMargins(0, 0, 0, 0)
+        asked.addWidget(self._question, 1)
+        asked.addWidget(self.trust)
+        self._asked.setLayout(asked)
+        fields = (self.name, self.url, self.ssh, self._login, self.folder)
+        for part in (*fields, self._bar, self._results, self._asked):
             lines.addWidget(part)
         lines.addLayout(buttons)
         self.setLayout(lines)
@@ -135,12 +169,18 @@ class ConnectionDialog(QDialog):
         self.name.editor.setText(self._form.name)
         self.url.editor.setText(self._form.url)
         self.folder.editor.setText(self._form.folder)
+        self.ssh.editor.setText(self._form.ssh)
+        self.key.editor.setText(self._form.key_file)
 
     def _connect(self) -> None:
         form = self._form
         self.name.editor.textEdited.connect(form.set_name)
         self.url.editor.textEdited.connect(form.set_url)
         self.folder.editor.textEdited.connect(form.set_folder)
+        self.ssh.editor.textEdited.connect(form.set_ssh)
+        self.key.editor.textEdited.connect(form.set_key_file)
+        self.secret.editor.textEdited.connect(form.set_secret)
+        self.trust.clicked.connect(form.trust)
         self.browse.clicked.connect(self._ask_folder)
         self.test.clicked.connect(form.test)
         self.save.clicked.connect(form.save)
@@ -169,6 +209,11 @@ class ConnectionDialog(QDialog):
         self.name.show_problem(form.name_problem)
         self.url.show_problem(form.url_problem)
         self.folder.show_problem(form.folder_problem)
+        self.ssh.show_problem(form.ssh_problem)
+        self._login.setVisible(bool(form.ssh))
+        self.browse.setVisible(not form.ssh)
+        self._question.setText(form.trust_question)
+        self._asked.setVisible(bool(form.trust_question))
         self.test.setEnabled(form.can_test)
         self.save.setEnabled(form.can_save)
         self._bar.setVisible(form.is_testing)

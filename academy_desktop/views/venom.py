@@ -84,6 +84,8 @@ class VenomPage(QWidget):
         self.head.edit.clicked.connect(lambda: self._open_form(self._servers.edit_form()))
         self.head.remove.clicked.connect(self._ask_to_remove)
         self.adapters.back_wanted.connect(self._ask_to_go_back)
+        self.adapters.use_wanted.connect(self._ask_to_use)
+        self.adapters.removal_wanted.connect(self._ask_to_take_away)
         self.send.course.back_wanted.connect(self._ask_to_go_back)
         self.send.form.train_wanted.connect(lambda: self.wanted.emit("train", ""))
         self._servers.changed.connect(self._refresh)
@@ -103,8 +105,8 @@ class VenomPage(QWidget):
             self._gettext(
                 N_(
                     "Venom is an assistant that runs on your own computer or server, and its chat can use "
-                    "the adapters that you train here. You need its address, and its models folder: on "
-                    "this computer, or on a drive that both share."
+                    "the adapters that you train here. You need its address, and the way to its models "
+                    "folder: on this computer, on a drive that both share, or over SSH."
                 )
             ),
             action,
@@ -183,6 +185,36 @@ class VenomPage(QWidget):
             self,
         )
         question.accepted.connect(self._go_back)
+        question.open()
+
+    def _ask_to_use(self, adapter: str) -> None:
+        _ = self._gettext
+        question = Question(
+            self._look,
+            "venom",
+            _(N_("Use this adapter?")),
+            _(N_("Venom’s chat will use {adapter}. You can roll back afterwards.")).format(adapter=adapter),
+            _(N_("Use it")),
+            _(N_("Leave it")),
+            self,
+        )
+        question.accepted.connect(lambda: self._servers.put_to_use(adapter))
+        question.open()
+
+    def _ask_to_take_away(self, adapter: str) -> None:
+        _ = self._gettext
+        question = Question(
+            self._look,
+            "venom",
+            _(N_("Remove the adapter from the server?")),
+            _(
+                N_("{adapter} is deleted from Venom’s models folder. The run on this computer keeps its own.")
+            ).format(adapter=adapter),
+            _(N_("Remove")),
+            _(N_("Keep it")),
+            self,
+        )
+        question.accepted.connect(lambda: self._servers.remove_adapter(adapter))
         question.open()
 
     def _go_back(self) -> None:

@@ -6,6 +6,7 @@ Owns layout. Refuses to know how a server is asked.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QProgressBar, QWidget
@@ -131,10 +132,20 @@ class StandingCard(QFrame):
 
 
 class AdapterRow(QWidget):
-    """One adapter on the server."""
+    """One adapter on the server, and what can be done with it."""
 
-    def __init__(self, look: Look, line: AdapterLine, active: str) -> None:
+    def __init__(
+        self, look: Look, line: AdapterLine, servers: VenomServers, translate: Callable[[str], str]
+    ) -> None:
         super().__init__()
+        active = translate(N_("Active"))
+        self._servers = servers
+        self.use = button(translate(N_("Use")), hint=translate(N_("Let Venom’s chat use this adapter")))
+        self.take_away = button(translate(N_("Remove")), "quiet")
+        self.use.setAccessibleName(f"{self.use.text()}: {line.name}")
+        self.take_away.setAccessibleName(f"{self.take_away.text()}: {line.name}")
+        self.use.setVisible(line.can_use)
+        self.take_away.setVisible(not line.is_active)
         name, detail = Elided("body"), Elided("small")
         name.setText(line.name)
         detail.setText(line.detail)
@@ -147,14 +158,27 @@ class AdapterRow(QWidget):
             pill = Pill(look)
             pill.show_word(active, "success")
             whole.addWidget(pill, 0, Qt.AlignmentFlag.AlignVCenter)
+        for part in (self.use, self.take_away):
+            whole.addWidget(part)
         self.setLayout(whole)
         self.setAccessibleName(", ".join((line.name, line.detail, active if line.is_active else "")))
+        servers.changed.connect(self._refresh)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        for part in (self.use, self.take_away):
+            part.setEnabled(self._servers.can_change)
 
 
 class AdaptersCard(QFrame):
-    """The adapters on the server, and the way back; `back_wanted()` when the user asks for it."""
+    """The adapters on the server, and the way back.
+
+    Signals: `back_wanted()`, `use_wanted(adapter)`, `removal_wanted(adapter)` when the user asks for it.
+    """
 
     back_wanted = Signal()
+    use_wanted = Signal(str)
+    removal_wanted = Signal(str)
 
     def __init__(self, look: Look, servers: VenomServers, translate: Callable[[str], str]) -> None:
         super().__init__()
@@ -202,7 +226,10 @@ class AdaptersCard(QFrame):
             self._shown = found
             empty(self._rows)
             for line in found:
-                self._rows.addWidget(AdapterRow(self._look, line, self._gettext(N_("Active"))))
+                made = AdapterRow(self._look, line, servers, self._gettext)
+                made.use.clicked.connect(partial(self.use_wanted.emit, line.name))
+                made.take_away.clicked.connect(partial(self.removal_wanted.emit, line.name))
+                self._rows.addWidget(made)
 
 
 def _divider() -> QFrame:

@@ -8,7 +8,7 @@ from academy_setup.checkout import Checkout, normalized
 from academy_setup.locks import Pin, constraints, inspect, installed_version, is_complete, read_pins
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = ("base", "test", "llama", "llama-build")
+LOCKS = ("base", "test", "llama", "llama-build", "converter")
 REAL = Checkout(ROOT)
 
 TEXT = """\

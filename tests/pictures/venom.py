@@ -38,6 +38,7 @@ from tests.academy_desktop.core.venom.making import make_finished_run
 from tests.academy_desktop.made_runs import held_lock, make_run, out_of_memory
 from tests.academy_desktop.viewmodels.making import seen
 from tests.venom_server.server import VenomServer
+from tests.venom_server.ssh import Rights, SshServer
 from tests.venom_server.state import VenomState
 from trainers.layout import RunDir
 from trainers.locks import FileLock
@@ -187,6 +188,19 @@ async def show_tested(room: Room) -> QWidget:
     return dialog
 
 
+async def show_stranger(room: Room) -> QWidget:
+    """The form of a server elsewhere, whose host shows a key that nobody has confirmed yet."""
+    dialog = await show_dialog(room)
+    assert isinstance(dialog, ConnectionDialog)
+    with SshServer(Rights()) as ssh:
+        for field, text in ((dialog.ssh, f"ada@127.0.0.1:{ssh.port}"), (dialog.secret, "a passphrase")):
+            field.editor.setText(text)
+            field.editor.textEdited.emit(text)
+        dialog.test.click()
+        await seen(lambda: dialog._form.trust_question, "the host's key")
+    return dialog
+
+
 async def show_wrong(room: Room) -> QWidget:
     """The form with mistakes in every field."""
     dialog = await show_dialog(room)
@@ -284,6 +298,7 @@ def scenes() -> Iterator[Scene]:
     yield Scene("venom-dialog", show_new)
     yield Scene("venom-dialog-tested", show_tested)
     yield Scene("venom-dialog-remote", show_tested, trouble=_switch("remote", True))
+    yield Scene("venom-dialog-ssh", show_stranger)
     yield Scene("venom-dialog-wrong", show_wrong)
 
 

@@ -54,6 +54,9 @@ class VenomServer:
         self.asked: list[Asked] = []
         self.guard = threading.Lock()
         self.closing = threading.Event()
+        #: Requests from now on until a fault, and which: see `_Handler._respond`.
+        self.fault: tuple[int, str] | None = None
+        self.struck = 0
         self._http = _Http(("127.0.0.1", port), _Handler, self)
         self._scheme = "http"
         if tls is not None:
@@ -121,8 +124,12 @@ class _Handler(BaseHTTPRequestHandler):
         headers: dict[str, str] = {}
         route = _route(method, parts.path) or parts.path
         body = _parsed(raw)
+        fault = ""
         with venom.guard:
+            fault = self._fault()
             try:
+                if fault == "refused":
+                    raise Refused(500, "Internal Server Error")
                 if switches.rate_limited > 0 and parts.path != "/openapi.json":
                     switches.rate_limited -= 1
                     status, answer, headers = _too_many(switches.retry_after_s)
@@ -131,6 +138,10 @@ class _Handler(BaseHTTPRequestHandler):
             except Refused as refused:
                 status, answer = refused.status, {"detail": refused.detail}
             venom.asked.append(Asked(method, route, parts.path, body, status, answer))
+        if fault == "lost":  # it is done, and nobody hears of it
+            return
+        if fault == "garbled":
+            status, answer = 502, {"detail": "Bad Gateway"}
         content = json.dumps(answer).encode()
         self.send_response(status)
         for name, value in {"Content-Type": "application/json", **headers}.items():
@@ -138,6 +149,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+
+    def _fault(self) -> str:
+        """What goes wrong with this request: `refused` undone, or done and `lost` or `garbled`."""
+        venom = self.server.venom
+        if venom.fault is None:
+            return ""
+        left, kind = venom.fault
+        venom.fault = (left - 1, kind) if left > 0 else None
+        venom.struck += left <= 0
+        return kind if left <= 0 else ""
 
     def _answer(self, method: str, path: str, query: dict[str, list[str]], body: object) -> object:
         state = self.server.venom.state

@@ -95,6 +95,24 @@ def restore(client: VenomClient, before: Before) -> Seen:
     return seen
 
 
+def mend(client: VenomClient, adapter_id: str, before: Before | None) -> bool:
+    """Make registry and chat agree after a push that nobody saw the end of.
+
+    Returns:
+        Whether the server uses the adapter now. Else it uses what it used before, or what somebody else
+        has chosen since, which is left alone.
+
+    Raises:
+        AcademyError: as `restore`.
+    """
+    seen = look(client)
+    if seen.uses(adapter_id):
+        return True
+    if not seen.agrees or adapter_of(seen.model) == adapter_id:
+        restore(client, before or seen.as_before())
+    return False
+
+
 def _chat_is_back(seen: Seen, before: Before) -> bool:
     return same_model(seen.model, before.model) and seen.runtime == before.runtime
 

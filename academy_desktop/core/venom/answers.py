@@ -35,11 +35,45 @@ class Adapter(Answer):
     is_active: bool = False
 
 
+class Gpu(Answer):
+    """One graphics card of the server; sizes in MiB."""
+
+    name: str = ""
+    memory_total_mb: float | None = None
+    memory_used_mb: float | None = None
+    utilization_percent: float | None = None
+
+
+class Gpus(Answer):
+    """The server's graphics cards, as far as it tells."""
+
+    available: bool = False
+    gpus: tuple[Gpu, ...] = ()
+
+
+class LessonCount(Answer):
+    """How much the server has learned from its tasks."""
+
+    total_lessons: int = 0
+
+
+class JobCounts(Answer):
+    """The trainings that the server does itself."""
+
+    total: int = 0
+    running: int = 0
+    finished: int = 0
+    failed: int = 0
+
+
 class AcademyStatus(Answer):
-    """Whether the server's Academy is on, and which of its parts are there."""
+    """Whether the server's Academy is on, which of its parts are there, and what is going on in it."""
 
     enabled: bool
     components: dict[str, bool] = {}
+    gpu: Gpus = Gpus()
+    lessons: LessonCount = LessonCount()
+    jobs: JobCounts = JobCounts()
 
 
 class ActiveModel(Answer):

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx
 from pydantic import TypeAdapter, ValidationError
@@ -51,6 +51,8 @@ PROBE_ID: Final = "academy-desktop-probe"
 ANSWER_BYTES: Final = 16 * 1024 * 1024
 #: Pauses that the server asks for are kept up to this, in all, for one request.
 PATIENCE_S: Final = 60.0
+#: A request that changes nothing is sent this often through a door that breaks.
+DOOR_TRIES: Final = 3
 
 _ADAPTER_LIST: TypeAdapter[tuple[Adapter, ...]] = TypeAdapter(tuple[Adapter, ...])
 
@@ -62,12 +64,19 @@ class VenomClient:
         url: address without a slash at its end.
         limits: seconds that requests may take.
         pause: waits for some seconds, when the server asks for it.
+        door: gives a port of this computer that leads to the server; asked before each request, for a
+            connection that broke is made again then.
     """
 
     def __init__(
-        self, url: str, limits: Limits | None = None, pause: Callable[[float], None] = time.sleep
+        self,
+        url: str,
+        limits: Limits | None = None,
+        pause: Callable[[float], None] = time.sleep,
+        door: Callable[[], int] | None = None,
     ) -> None:
         self.url = url
+        self._door = door
         self._limits = limits or Limits()
         self._pause = pause
         # The system's certificates, so that a home network's own authority counts.
@@ -145,9 +154,11 @@ class VenomClient:
         """Return all adapters that the server finds."""
         return self._read(self._ask("GET", ADAPTERS), ADAPTERS, {}, _ADAPTER_LIST)
 
-    def audit(self, runtime: str, model: str) -> Audit:
-        """Return what the server thinks of every adapter for a runtime and a base model."""
-        return self._get(f"{ADAPTERS}/audit", Audit, params={"runtime_id": runtime, "model_id": model})
+    def audit(self, runtime: str, model: str = "") -> Audit:
+        """Return what the server thinks of every adapter for a runtime and, if it is named, a base model."""
+        params = {"runtime_id": runtime, "model_id": model}
+        named = {name: value for name, value in params.items() if value}
+        return self._get(f"{ADAPTERS}/audit", Audit, params=named)
 
     def lessons(self, limit: int, tags: Sequence[str] = ()) -> tuple[dict[str, Any], ...]:
         """Return lessons, at most `limit`; with `tags`, those that have one of them."""
@@ -162,7 +173,7 @@ class VenomClient:
             AcademyError: whatever else the server said.
         """
         body = {"adapter_id": PROBE_ID, "adapter_path": ""}
-        reply = self._ask("POST", f"{ADAPTERS}/activate", json=body)
+        reply = self._ask("POST", f"{ADAPTERS}/activate", json=body, again=True)
         if refuses_strangers(reply):
             return False
         if knows_no_such_adapter(reply):
@@ -176,7 +187,7 @@ class VenomClient:
         body = {"runtime_id": runtime, "model_id": model, "signer": signer, "conversion_mode": "gguf"}
         path = f"{ADAPTERS}/{quote(adapter, safe='')}/sign"
         about: Facts = {"adapter": adapter, "runtime": runtime, "model": model}
-        return self._post(path, Signed, about, json=body)
+        return self._post(path, Signed, about, json=body, again=True)
 
     def activate(self, adapter: str, runtime: str, model: str, base: str) -> Activated:
         """Have a signed adapter deployed to the chat; answers when all is done, which may take long."""
@@ -239,18 +250,22 @@ class VenomClient:
         json: Mapping[str, Any] | None = None,
         params: Mapping[str, str] | None = None,
         read_s: float | None = None,
+        again: bool = False,
     ) -> Reply:
         """Send a request, again after each pause that the server asks for.
+
+        One that only reads, or of which `again` says that it does no harm twice, is sent again where the
+        way to the server broke.
 
         Raises:
             AcademyError: `venom_unreachable`, `venom_timeout`, `venom_tls`, `venom_busy`,
                 `venom_answer_invalid`.
         """
-        request = self._http.build_request(method, f"{self.url}{path}", json=json, params=params)
         limit_s = self._limits.read_s if read_s is None else read_s
+        again = again or method == "GET"
         waited_s = 0.0
         while True:
-            reply = self._send(request, limit_s)
+            reply = self._send_again(method, path, limit_s, again=again, json=json, params=params)
             if reply.status != 429:
                 return reply
             wanted_s = pause_s(reply)
@@ -258,6 +273,27 @@ class VenomClient:
             if waited_s > PATIENCE_S:
                 raise AcademyError(ErrorCode.VENOM_BUSY, pause=round(wanted_s))
             self._pause(wanted_s)
+
+    def _send_again(self, method: str, path: str, limit_s: float, *, again: bool, **sent: Any) -> Reply:
+        """Send a request; one that may come twice is sent again where the way to the server broke."""
+        tries = DOOR_TRIES if self._door is not None and again else 1
+        for number in range(tries):
+            try:
+                return self._send(self._request(method, path, **sent), limit_s)
+            except AcademyError as error:
+                if error.code is not ErrorCode.VENOM_UNREACHABLE or number == tries - 1:
+                    raise
+        raise AssertionError
+
+    def _request(self, method: str, path: str, **sent: Any) -> httpx.Request:
+        if self._door is None:
+            return self._http.build_request(method, f"{self.url}{path}", **sent)
+        parts = urlsplit(self.url)
+        at = parts._replace(netloc=f"127.0.0.1:{self._door()}").geturl()
+        request = self._http.build_request(method, f"{at}{path}", **sent)
+        # a certificate is the server's own, not that of the door
+        request.extensions["sni_hostname"] = parts.hostname
+        return request
 
     def _send(self, request: httpx.Request, limit_s: float) -> Reply:
         timeout = httpx.Timeout(limit_s, connect=min(limit_s, self._limits.connect_s))

@@ -1,12 +1,12 @@
 """The Venom servers that the user has named, and what was active on each before a push.
 
-Owns `connections.json`. It holds no secrets: a server asks for none. Refuses to talk to servers.
+Owns `connections.json`. It holds no secrets: a server asks for none, and those of SSH logins lie in the
+keyring. Refuses to talk to servers.
 """
 
 from __future__ import annotations
 
 import difflib
-import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +17,10 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
+from academy_desktop.core.venom.folders import LocalFolder
+from academy_desktop.core.venom.ssh_route import SshRoute
 from trainers.errors import AcademyError, ErrorCode
+from trainers.files import read_regular
 from trainers.layout import PROTOCOL_VERSION, Record, write_record
 from trainers.locks import FileLock
 from trainers.space import is_full
@@ -54,31 +57,48 @@ class Activation(Record):
 
 
 class Connection(Record):
-    """One server. `activations`: the newest last."""
+    """One server.
+
+    Attributes:
+        url: where it answers; over SSH, its port as seen on its own computer.
+        models_dir: where it looks for adapters, as seen from here, or with `ssh` from there.
+        ssh: how its computer is reached; None for a server that is asked directly.
+        activations: the newest last.
+    """
 
     name: str
     url: str
     models_dir: str | None = None
+    ssh: SshRoute | None = None
     activations: tuple[Activation, ...] = ()
 
     def activation_of(self, adapter_id: str) -> Activation | None:
         """Return the newest activation of an adapter."""
         return next((one for one in reversed(self.activations) if one.adapter_id == adapter_id), None)
 
-    def folder(self) -> Path:
-        """The server's models folder.
+    def folder(self) -> LocalFolder:
+        """The server's models folder where this computer sees it.
 
         Raises:
             AcademyError: `venom_without_folder`, `venom_folder_missing`, `venom_folder_not_writable`.
         """
+        folder = LocalFolder(Path(self.folder_path()))
+        folder.require()
+        return folder
+
+    def folder_path(self) -> str:
+        """The path of the models folder.
+
+        Raises:
+            AcademyError: `venom_without_folder`.
+        """
         if self.models_dir is None:
             raise AcademyError(ErrorCode.VENOM_WITHOUT_FOLDER, connection=self.name)
-        folder = Path(self.models_dir)
-        if not folder.is_dir():
-            raise AcademyError(ErrorCode.VENOM_FOLDER_MISSING, path=str(folder))
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise AcademyError(ErrorCode.VENOM_FOLDER_NOT_WRITABLE, path=str(folder))
-        return folder
+        return self.models_dir
+
+    def same_way_as(self, other: Connection) -> bool:
+        """Whether both lead to the same server and folder on the same way."""
+        return (self.url, self.models_dir, self.ssh) == (other.url, other.models_dir, other.ssh)
 
 
 class _Stored(Record):
@@ -113,20 +133,27 @@ class Connections:
         """
         return _find(self.all(), name)
 
-    def add(self, name: str, url: str, models_dir: Path | None = None) -> Connection:
-        """Remember a server; for one that is known by this name, change its models folder.
+    def add(
+        self, name: str, url: str, models_dir: Path | str | None = None, ssh: SshRoute | None = None
+    ) -> Connection:
+        """Remember a server; for one that is known by this name, change its models folder and SSH login.
 
         Raises:
             AcademyError: `connection_name_invalid`, `venom_url_invalid`, `venom_folder_missing`,
                 `connection_exists` when the name means another server; as `all`.
         """
-        wanted = draft(name, url, models_dir)
+        wanted = draft(name, url, models_dir, ssh)
         with self._changing() as connections:
             known = next((one for one in connections if one.name == name), None)
             if known is not None and known.url != wanted.url:
                 raise AcademyError(ErrorCode.CONNECTION_EXISTS, connection=name, url=known.url)
             made = known or wanted
-            made = made.model_copy(update={"models_dir": wanted.models_dir or made.models_dir})
+            made = made.model_copy(
+                update={
+                    "models_dir": wanted.models_dir or made.models_dir,
+                    "ssh": _with_known_key(wanted.ssh, made.ssh),
+                }
+            )
             connections[:] = [*(one for one in connections if one.name != name), made]
         return made
 
@@ -146,7 +173,21 @@ class Connections:
             taken = next((one for one in connections if one.name == wanted.name != name), None)
             if taken is not None:
                 raise AcademyError(ErrorCode.CONNECTION_EXISTS, connection=taken.name, url=taken.url)
-            made = wanted.model_copy(update={"activations": old.activations})
+            route = _with_known_key(wanted.ssh, old.ssh) if wanted.ssh else None
+            made = wanted.model_copy(update={"activations": old.activations, "ssh": route})
+            connections[connections.index(old)] = made
+        return made
+
+    def trust(self, name: str, host_key: str) -> Connection:
+        """Remember the key of a connection's SSH host, which the user has confirmed.
+
+        Raises:
+            AcademyError: `connection_unknown`; as `all`.
+        """
+        with self._changing() as connections:
+            old = _find(connections, name)
+            route = old.ssh.model_copy(update={"host_key": host_key}) if old.ssh else None
+            made = old.model_copy(update={"ssh": route})
             connections[connections.index(old)] = made
         return made
 
@@ -223,7 +264,7 @@ class Connections:
 
     def _read(self) -> _Stored:
         try:
-            return _Stored.model_validate_json(self._path.read_bytes())
+            return _Stored.model_validate_json(read_regular(self._path))
         except FileNotFoundError:
             return _Stored()
         except OSError as error:
@@ -239,15 +280,24 @@ class Connections:
             raise AcademyError(ErrorCode.FILE_UNREADABLE, path=str(self._path), detail=detail) from error
 
 
-def draft(name: str, url: str, models_dir: Path | None = None) -> Connection:
-    """Return a connection that is not remembered yet.
+def draft(
+    name: str, url: str, models_dir: Path | str | None = None, ssh: SshRoute | None = None
+) -> Connection:
+    """Return a connection that is not remembered yet; with `ssh`, the folder is one of the other computer.
 
     Raises:
         AcademyError: as `checked_name`, `checked_url` and `checked_folder`.
     """
-    checked = Connection(name=checked_name(name), url=checked_url(url))
-    place = str(checked_folder(models_dir)) if models_dir else None
+    checked = Connection(name=checked_name(name), url=checked_url(url), ssh=ssh)
+    place = (str(models_dir) if ssh else str(checked_folder(Path(models_dir)))) if models_dir else None
     return checked.model_copy(update={"models_dir": place})
+
+
+def _with_known_key(wanted: SshRoute | None, known: SshRoute | None) -> SshRoute | None:
+    """The login that is wanted, with the host's key as it was confirmed, if it is the same host."""
+    if wanted is None or known is None or wanted.host_key or not wanted.leads_to(known):
+        return wanted or known
+    return wanted.model_copy(update={"host_key": known.host_key})
 
 
 def checked_name(name: str) -> str:

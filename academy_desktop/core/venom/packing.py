@@ -21,7 +21,9 @@ from academy_desktop.core.venom.names import Naming
 from academy_desktop.core.venom.placement import GGUF, Parcel, Part
 from trainers.digest import sha256_of_file
 from trainers.errors import AcademyError, ErrorCode
+from trainers.exporting.base_model import read_header
 from trainers.exporting.record import Export
+from trainers.files import read_regular
 from trainers.layout import RunDir
 from trainers.recipe import ExportItem, TrainRecipe
 from trainers.recipe_file import read_train_recipe
@@ -72,7 +74,11 @@ class Packing:
             raise AcademyError(ErrorCode.JOB_WITHOUT_ADAPTER, job=summary.id, state=summary.state)
         recipe = read_train_recipe(run.path)
         try:
+            read_header(run.adapter / WEIGHTS_NAME)  # before a long file is hashed that is none
             weights = sha256_of_file(run.adapter / WEIGHTS_NAME)
+        except AcademyError as error:
+            detail = str(error.facts.get("detail", ""))
+            raise AcademyError(ErrorCode.ADAPTER_DAMAGED, path=str(run.adapter), detail=detail) from error
         except OSError as error:
             detail = error.strerror or str(error)
             raise AcademyError(ErrorCode.ADAPTER_DAMAGED, path=str(run.adapter), detail=detail) from error
@@ -105,7 +111,7 @@ class Packing:
         """
         path = run.run.adapter / CONFIG_NAME
         try:
-            config = json.loads(path.read_bytes())
+            config = json.loads(read_regular(path))
             # The path of the base model on this computer means nothing on another.
             config["base_model_name_or_path"] = naming.base_model
         except (OSError, ValueError, TypeError, RecursionError) as error:

@@ -6,30 +6,42 @@ interrupted anywhere is finished by pushing again. Refuses to know screens.
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from academy_desktop.core.jobs import Jobs
 from academy_desktop.core.states import JobState
 from academy_desktop.core.venom.activation import Seen, chat_model, look, restore
-from academy_desktop.core.venom.answers import same_model
-from academy_desktop.core.venom.connections import Activation, Before, Connection, Connections
+from academy_desktop.core.venom.answers import Activated, same_model
+from academy_desktop.core.venom.connections import Activation, Before, Connections
+from academy_desktop.core.venom.journal import Writer
 from academy_desktop.core.venom.names import DEFAULT_RUNTIME, Naming, resolve
 from academy_desktop.core.venom.packing import LORA_GGUF, FinishedRun, Packing
 from academy_desktop.core.venom.placement import Parcel, Placement
+from academy_desktop.core.venom.reach import Reach
 from academy_desktop.core.venom.steps import PLACING, SIGNER, Listener, Order, Sent, Step, StepName
 from trainers.errors import AcademyError, ErrorCode, Fact
 from trainers.exporting.record import Export
 
-if TYPE_CHECKING:
-    from academy_desktop.core.venom.client import VenomClient
-
 #: A network drive may show a new folder late: looks at the list, and seconds between them.
 LOOKS: Final = 5
 LOOK_S: Final = 1.0
+#: After one of these nobody here knows whether the server did what it was asked.
+_UNSURE: Final = frozenset(
+    {
+        ErrorCode.VENOM_UNREACHABLE,
+        ErrorCode.VENOM_TIMEOUT,
+        ErrorCode.VENOM_FAILED,
+        ErrorCode.VENOM_ANSWER_INVALID,
+        ErrorCode.VENOM_NOT_VENOM,
+        ErrorCode.VENOM_SSH_LOST,
+        ErrorCode.VENOM_SSH_UNREACHABLE,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -50,17 +62,23 @@ class _CancelledError(Exception):
 class Push:
     """One push; `run` blocks and is called once.
 
+    Args:
+        writer: keeps its entry in the journal; None for one that changes nothing.
+
     Attributes:
         sent: how far it came.
     """
 
     def __init__(
-        self, means: Means, connection: Connection, client: VenomClient, order: Order, listener: Listener
+        self, means: Means, reach: Reach, order: Order, listener: Listener, writer: Writer | None = None
     ) -> None:
         self.sent = Sent(runtime=order.runtime)
         self._means = means
-        self._connection = connection
-        self._client = client
+        self._reach = reach
+        self._connection = reach.connection
+        self._client = reach.client
+        self._writer = writer
+        self._is_unsure = False
         self._order = order
         self._listener = listener
         self._cancelled = threading.Event()
@@ -77,30 +95,59 @@ class Push:
                 before; `venom_rollback_failed` when that failed too.
         """
         try:
-            self._run()
+            if self._order.adapter_id:
+                self._put_to_use(self._order.adapter_id)
+            else:
+                self._run()
         except _CancelledError:
             self.sent.cancelled = True
+        except AcademyError as error:
+            self._end(error)
+            raise
+        self._end(None)
         return self.sent
+
+    def _end(self, error: AcademyError | None) -> None:
+        """Close the journal's entry, unless the server may be halfway: the next start looks again then."""
+        if self._writer is None:
+            return
+        if error is None:
+            self._writer.end("cancelled" if self.sent.cancelled else "done", self.sent)
+        elif error.code is not ErrorCode.VENOM_ROLLBACK_FAILED and not self._is_unsure:
+            # what stopped the push is told, whatever becomes of the journal
+            with contextlib.suppress(AcademyError):
+                self._writer.end("undone" if self.sent.rolled_back else "failed", self.sent, error.code)
+
+    def _put_to_use(self, adapter_id: str) -> None:
+        """Activate an adapter that lies on the server."""
+        self.sent.adapter_id = adapter_id
+        known = next((one for one in self._client.adapters() if one.adapter_id == adapter_id), None)
+        if known is None:
+            raise AcademyError(ErrorCode.VENOM_ADAPTER_GONE, path=adapter_id)
+        _, naming = self._connect(adapter_id, [known.base_model])
+        self.sent.placed = True
+        self._audit(adapter_id, naming)
+        self._activate(adapter_id, naming)
 
     def _run(self) -> None:
         run = self._means.packing.open(self._order.job)
         self.sent.adapter_id = run.adapter_id
-        placement = Placement(self._connection.folder(), self._means.owner)
-        self.sent.path = str(placement.path(run.adapter_id))
-        seen, naming = self._connect(run)
+        placement = Placement(self._reach.folder(), self._means.owner)
+        self.sent.path = placement.path(run.adapter_id)
+        seen, naming = self._connect(run.adapter_id, run.base_names)
         if self._order.dry_run:
             self._plan(run, naming, seen, placement)
             return
         parcel = self._means.packing.parcel(run, self._export(run), naming, self._order.runtime)
         self._place(placement, parcel)
         self._list(parcel)
-        self._audit(parcel, naming)
+        self._audit(parcel.adapter_id, naming)
         if self._order.activate:
             self._activate(parcel.adapter_id, naming)
 
     # steps that change nothing
 
-    def _connect(self, run: FinishedRun) -> tuple[Seen, Naming]:
+    def _connect(self, adapter_id: str, base_names: Sequence[str]) -> tuple[Seen, Naming]:
         """Make sure that every later step can work, as far as that can be known before."""
         with self._step("connect") as facts:
             self._client.greet()
@@ -109,13 +156,13 @@ class Push:
             self._require_features()
             seen = look(self._client)
             models = self._client.models().of(self._order.runtime)
-            naming = resolve(run.base_names, self._order.runtime, self._order.model_id, models)
+            naming = resolve(base_names, self._order.runtime, self._order.model_id, models)
             if self._order.activate:
                 self._require_runtime(naming, models)
             if self._order.activate and not self._order.dry_run and not self._client.takes_changes():
                 raise AcademyError(ErrorCode.VENOM_REMOTE, url=self._client.url)
             self.sent.base_model, self.sent.model_id = naming.base_model, naming.model_id
-            self.sent.previous = self._before(run.adapter_id, seen)
+            self.sent.previous = self._before(adapter_id, seen)
             facts.update(
                 url=self._client.url, model=seen.model, base_model=naming.base_model, model_id=naming.model_id
             )
@@ -245,11 +292,11 @@ class Push:
                 reason = found.metadata_reason_code
                 raise AcademyError(ErrorCode.VENOM_METADATA_REFUSED, adapter=parcel.adapter_id, reason=reason)
 
-    def _audit(self, parcel: Parcel, naming: Naming) -> None:
+    def _audit(self, adapter_id: str, naming: Naming) -> None:
         about: dict[str, Fact] = {"base_model": naming.base_model, "model_id": naming.model_id}
         with self._step("audit", about):
             verdicts = self._client.audit(self._order.runtime, naming.model_id).adapters
-            verdict = next((one for one in verdicts if one.adapter_id == parcel.adapter_id), None)
+            verdict = next((one for one in verdicts if one.adapter_id == adapter_id), None)
             if verdict is None:
                 raise AcademyError(ErrorCode.VENOM_NOT_LISTED, path=self.sent.path)
             if verdict.category != "compatible":
@@ -298,13 +345,36 @@ class Push:
     def _deploy(self, adapter_id: str, naming: Naming) -> None:
         runtime = self._order.runtime
         with self._step("activate", {"runtime": runtime}) as facts:
-            said = self._client.activate(adapter_id, runtime, naming.model_id, naming.base_model)
+            said = self._activated(adapter_id, naming)
             if said.deployed is None:
                 raise AcademyError(ErrorCode.VENOM_OLDER, url=self._client.url, missing="deploy")
             if not said.deployed:
                 raise AcademyError(ErrorCode.VENOM_RUNTIME_UNSUITABLE, runtime=runtime, detail=said.reason)
             self.sent.chat_model = facts["chat_model"] = said.chat_model or chat_model(adapter_id)
         self.sent.activated = self.sent.deployed = True
+
+    def _activated(self, adapter_id: str, naming: Naming) -> Activated:
+        """Have the server activate it; where the answer is lost, look whether it did: never ask it twice."""
+        try:
+            return self._client.activate(adapter_id, self._order.runtime, naming.model_id, naming.base_model)
+        except AcademyError as error:
+            if error.code not in _UNSURE:
+                raise
+            self._is_unsure = True
+            if not self._comes_true(adapter_id):
+                raise
+            self._is_unsure = False
+            return Activated(success=True, deployed=True)
+
+    def _comes_true(self, adapter_id: str) -> bool:
+        """Whether the server uses the adapter, now or after a moment."""
+        for number in range(LOOKS):
+            if number:
+                self._cancelled.wait(self._means.look_s)
+            with contextlib.suppress(AcademyError):
+                if look(self._client).uses(adapter_id):
+                    return True
+        return False
 
     def _verify(self, adapter_id: str) -> None:
         with self._step("verify", {"chat_model": self.sent.chat_model}):
@@ -345,6 +415,8 @@ class Push:
         """Tell that a step begins and how it ends; the body adds facts, `kept` where nothing was to do."""
         if name in PLACING or name == "sign":  # from the activation on, all is finished or undone
             self._end_if_cancelled()
+        if self._writer is not None:
+            self._writer.note(name, self.sent)
         self._listener.started(name)
         facts = dict(known or {})
         try:

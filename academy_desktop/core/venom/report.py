@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, TypeVar
 from academy_desktop.core.venom.activation import adapter_of
 from academy_desktop.core.venom.answers import AcademyStatus, ActiveModel, Adapter, Features
 from academy_desktop.core.venom.connections import Before, Connection
+from academy_desktop.core.venom.journal import Entry
+from academy_desktop.core.venom.names import DEFAULT_RUNTIME
+from academy_desktop.core.venom.reach import Reach
 from trainers.errors import AcademyError, ErrorCode
 
 if TYPE_CHECKING:
@@ -28,6 +31,15 @@ _HOPELESS = frozenset(
         ErrorCode.VENOM_TLS,
         ErrorCode.VENOM_REDIRECTED,
         ErrorCode.VENOM_BUSY,
+        ErrorCode.VENOM_SSH_UNREACHABLE,
+        ErrorCode.VENOM_SSH_HOST_UNKNOWN,
+        ErrorCode.VENOM_SSH_HOST_CHANGED,
+        ErrorCode.VENOM_SSH_KEY_UNREADABLE,
+        ErrorCode.VENOM_SSH_PASSPHRASE_WRONG,
+        ErrorCode.VENOM_SSH_AGENT_EMPTY,
+        ErrorCode.VENOM_SSH_REFUSED,
+        ErrorCode.VENOM_SSH_SECRET_NEEDED,
+        ErrorCode.VENOM_SSH_LOST,
     }
 )
 
@@ -39,6 +51,9 @@ class Report:
     Attributes:
         reachable: a Venom server answers.
         can_activate: whether it would activate an adapter for us; None when it was not asked.
+        status: its parts, graphics cards, lessons and jobs; None when it did not say.
+        verdicts: what it thinks of each adapter, by id.
+        sent: the newest push from here of each adapter, by id.
         features: what it can do; None when it does not say.
         troubles: what is wrong, the most important first.
     """
@@ -52,6 +67,9 @@ class Report:
     active_runtime: str | None = None
     active_model: str | None = None
     adapters: tuple[Adapter, ...] = ()
+    status: AcademyStatus | None = None
+    verdicts: dict[str, str] = field(default_factory=dict)
+    sent: dict[str, Entry] = field(default_factory=dict)
     troubles: list[AcademyError] = field(default_factory=list)
 
     @property
@@ -67,16 +85,18 @@ class Report:
         return known.before if known else None
 
 
-def examine(connection: Connection, client: VenomClient, *, ask_for_changes: bool) -> Report:
+def examine(reach: Reach, *, ask_for_changes: bool) -> Report:
     """Look at a server; never raises for what it finds there."""
+    client = reach.client
     look = _Look(client)
-    report = Report(connection, troubles=look.troubles)
+    report = Report(reach.connection, troubles=look.troubles)
     look.at(client.greet)
     report.reachable = not look.troubles
     if not report.reachable:
         report.can_activate = False
         return report
-    status = look.at(client.academy_status) or AcademyStatus(enabled=False)
+    report.status = look.at(client.academy_status)
+    status = report.status or AcademyStatus(enabled=False)
     report.academy_enabled, report.components = status.enabled, status.components
     report.features = look.at(client.features)
     active = look.at(client.active_model) or ActiveModel()
@@ -87,10 +107,8 @@ def examine(connection: Connection, client: VenomClient, *, ask_for_changes: boo
         report.can_activate = False
     else:
         _examine_academy(report, look, ask_for_changes=ask_for_changes)
-    try:
-        connection.folder()
-    except AcademyError as trouble:
-        look.troubles.append(trouble)
+    if ask_for_changes or reach.link is None:  # on another computer it takes a trial to know
+        look.at(reach.folder)
     return report
 
 
@@ -98,6 +116,9 @@ def _examine_academy(report: Report, look: _Look, *, ask_for_changes: bool) -> N
     client = look.client
     before = len(look.troubles)
     report.adapters = look.at(client.adapters) or ()
+    if report.adapters and (report.features is None or report.features.audit):
+        audit = look.at(lambda: client.audit(report.active_runtime or DEFAULT_RUNTIME))
+        report.verdicts = {one.adapter_id: one.category for one in audit.adapters} if audit else {}
     missing = report.features.missing if report.features else ()
     if missing:
         look.troubles.append(AcademyError(ErrorCode.VENOM_OLDER, url=client.url, missing=", ".join(missing)))

@@ -6,26 +6,29 @@ Owns the wiring of this package, and that only one push or rollback runs at a ti
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from academy_desktop.core.exports import Exports
 from academy_desktop.core.jobs import Jobs
 from academy_desktop.core.models import Models
 from academy_desktop.core.paths import DataDir
-from academy_desktop.core.venom.activation import Seen, adapter_of, look, restore
+from academy_desktop.core.venom.activation import Seen, adapter_of, look, mend, restore
 from academy_desktop.core.venom.answers import Adapter
 from academy_desktop.core.venom.connections import Before, Connection, Connections, Limits
+from academy_desktop.core.venom.journal import Entry, Journal
 from academy_desktop.core.venom.names import find_family
 from academy_desktop.core.venom.packing import Packing
+from academy_desktop.core.venom.placement import Placement
 from academy_desktop.core.venom.push import LOOK_S, Means, Push
+from academy_desktop.core.venom.reach import Reach, reaching
 from academy_desktop.core.venom.report import Report, examine
+from academy_desktop.core.venom.secrets import Secrets
+from academy_desktop.core.venom.ssh_route import SshRoute, fingerprint
 from academy_desktop.core.venom.steps import Listener, Order, Sent, Step, StepName
 from trainers.errors import AcademyError, ErrorCode
 from trainers.events import AnyEvent
@@ -52,6 +55,8 @@ class Venom:
 
     Attributes:
         connections: the servers that the user has named.
+        journal: what was sent where, when, and how that ended.
+        secrets: of the SSH logins.
 
     Args:
         data: an opened data directory.
@@ -61,6 +66,7 @@ class Venom:
         offline: use no network; a server on this computer needs none.
         limits: seconds that requests may take.
         look_s: seconds between two looks for an adapter that was placed.
+        secrets: of the SSH logins; by default nobody is asked for one.
     """
 
     def __init__(
@@ -72,7 +78,10 @@ class Venom:
         offline: bool = False,
         limits: Limits | None = None,
         look_s: float = LOOK_S,
+        secrets: Secrets | None = None,
     ) -> None:
+        self.journal = Journal(data.pushes)
+        self.secrets = secrets or Secrets()
         self.connections = Connections(data.connections, data.tmp / "connections.lock")
         self._lock = data.tmp / "venom.lock"
         self._offline = offline
@@ -97,8 +106,31 @@ class Venom:
         Raises:
             AcademyError: `offline`.
         """
-        with self._client(connection) as client:
-            return examine(connection, client, ask_for_changes=True)
+        with self._reach(connection) as reach:
+            report = examine(reach, ask_for_changes=True)
+        report.sent = self.journal.latest(connection)
+        return report
+
+    def host_key(self, route: SshRoute) -> str:
+        """Return the public key that an SSH host shows, for the user to confirm.
+
+        Raises:
+            AcademyError: `offline`, `venom_ssh_unreachable`.
+        """
+        from academy_desktop.core.venom.ssh import ask_host_key  # asyncssh, which most commands do without
+
+        with reaching(_only(route), self._limits, self.secrets, offline=self._offline):
+            return ask_host_key(route, self._limits)
+
+    def find_folder(self, name: str) -> str:
+        """Return where a server keeps its adapters on its own computer; empty where it does not say it whole.
+
+        Raises:
+            AcademyError: `connection_unknown`, `offline`; what is wrong with the server.
+        """
+        with self._reach(self.connections.get(name)) as reach:
+            found = reach.client.models_folder()
+        return found if found.startswith("/") else ""
 
     def reports(self) -> Sequence[Report]:
         """Look at all servers at once, briefly; whether they take changes is not asked.
@@ -118,9 +150,9 @@ class Venom:
         Raises:
             AcademyError: `connection_unknown`, `offline`; what is wrong with the server.
         """
-        with self._client(self.connections.get(name)) as client:
-            client.greet()
-            return client.adapters()
+        with self._reach(self.connections.get(name)) as reach:
+            reach.client.greet()
+            return reach.client.adapters()
 
     def lessons(self, name: str, limit: int, tags: Sequence[str] = ()) -> Sequence[dict[str, Any]]:
         """Return what a server has learned from its tasks, at most `limit` lessons.
@@ -128,9 +160,9 @@ class Venom:
         Raises:
             AcademyError: `connection_unknown`, `offline`; what is wrong with the server.
         """
-        with self._client(self.connections.get(name)) as client:
-            client.greet()
-            return client.lessons(limit, tags)
+        with self._reach(self.connections.get(name)) as reach:
+            reach.client.greet()
+            return reach.client.lessons(limit, tags)
 
     def plan(self, name: str, order: Order) -> Sent:
         """Look what a push would do; changes nothing, so it may be asked while somebody sends.
@@ -138,9 +170,8 @@ class Venom:
         Raises:
             AcademyError: `connection_unknown`, `offline`; as `Push.run`.
         """
-        connection = self.connections.get(name)
-        with self._client(connection) as client:
-            return Push(self._means, connection, client, replace(order, dry_run=True), _Unwatched()).run()
+        with self._reach(self.connections.get(name)) as reach:
+            return Push(self._means, reach, replace(order, dry_run=True), Unwatched()).run()
 
     def models(self, name: str, runtime: str) -> Sequence[str]:
         """Return the models of a server's runtime to which an adapter could be added.
@@ -148,8 +179,8 @@ class Venom:
         Raises:
             AcademyError: `connection_unknown`, `offline`; what is wrong with the server.
         """
-        with self._client(self.connections.get(name)) as client:
-            return client.models().of(runtime)
+        with self._reach(self.connections.get(name)) as reach:
+            return reach.client.models().of(runtime)
 
     # changing
 
@@ -162,8 +193,87 @@ class Venom:
         """
         with self._alone():
             connection = self.connections.get(name)
-            with self._client(connection) as client:
-                yield Push(self._means, connection, client, order, listener)
+            with self._reach(connection) as reach:
+                if order.dry_run:
+                    yield Push(self._means, reach, order, listener)
+                    return
+                if self._finish_earlier(reach, tolerant=True):
+                    reach = replace(reach, connection=self.connections.get(name))
+                yield Push(self._means, reach, order, listener, self.journal.begin(connection, order))
+
+    def recover(self) -> Sequence[Entry]:
+        """Finish what a push left halfway when the program died, on every server that can be reached.
+
+        What cannot be reached now is left for the next time. While somebody pushes, nothing is done.
+
+        Returns:
+            The pushes that were halfway and are settled now.
+
+        Raises:
+            AcademyError: as `Connections.all`.
+        """
+        if not self.journal.unfinished():
+            return ()
+        settled: list[Entry] = []
+        try:
+            with self._alone():
+                known = {one.name: one for one in self.connections.all()}
+                for name in {entry.connection for entry in self.journal.unfinished()}:
+                    settled += self._recover(name, known.get(name))
+        except AcademyError as error:
+            if error.code is not ErrorCode.PUSH_RUNNING:
+                raise
+        return settled
+
+    def connect_over_ssh(
+        self,
+        name: str,
+        url: str,
+        models_dir: str | None,
+        route: SshRoute,
+        confirm: Callable[[str, str], bool],
+    ) -> Connection:
+        """Remember a server on another computer, reached over SSH.
+
+        Args:
+            name: what to call it.
+            url: its address.
+            models_dir: its models folder there; None: it is asked for it, once it can be reached.
+            route: how to log in.
+            confirm: asked about a host whose key nobody has confirmed yet, with its name and the key's
+                fingerprint; where it is false, the connection is remembered all the same, without the key.
+
+        Raises:
+            AcademyError: as `Connections.add`; what `confirm` raises.
+        """
+        made = self.connections.add(name, url, models_dir, route)
+        if made.ssh is not None and not made.ssh.host_key:
+            key = ""
+            with suppress(AcademyError):  # the report says what is wrong
+                key = self.host_key(made.ssh)
+            if key and confirm(made.ssh.place, fingerprint(key)):
+                made = self.connections.trust(name, key)
+        if made.models_dir is None and made.ssh is not None and made.ssh.host_key:
+            with suppress(AcademyError):  # and here
+                found = self.find_folder(name)
+                made = self.connections.add(name, url, found, route) if found else made
+        return made
+
+    def remove_adapter(self, name: str, adapter_id: str) -> None:
+        """Take an adapter off a server, over its models folder; one that is in use stays.
+
+        Raises:
+            AcademyError: `connection_unknown`, `offline`, `push_running`, `venom_adapter_in_use`,
+                `venom_adapter_gone`; what is wrong with the server or its folder.
+        """
+        with self._alone(), self._reach(self.connections.get(name)) as reach:
+            reach.client.greet()
+            seen = look(reach.client)
+            if adapter_id in {seen.adapter_id, adapter_of(seen.model)}:
+                raise AcademyError(ErrorCode.VENOM_ADAPTER_IN_USE, adapter=adapter_id)
+            if adapter_id not in {one.adapter_id for one in seen.adapters}:
+                raise AcademyError(ErrorCode.VENOM_ADAPTER_GONE, path=adapter_id)
+            Placement(reach.folder(), self._means.owner).remove(adapter_id)
 
     def rollback(self, name: str) -> RolledBack:
         """Bring a server back to what it used before its active adapter.
@@ -174,9 +284,14 @@ class Venom:
         """
         with self._alone():
             connection = self.connections.get(name)
-            with self._client(connection) as client:
+            with self._reach(connection) as reach:
+                client = reach.client
                 client.greet()
+                undone = [one for one in self._finish_earlier(reach, tolerant=False) if one.state == "undone"]
+                connection = self.connections.get(name)
                 seen = look(client)
+                if undone and seen.agrees and seen.adapter_id in {None, _adapter_before(undone[-1])}:
+                    return RolledBack(seen.runtime, seen.model, seen.adapter_id)
                 known = connection.activation_of(_active(connection, seen))
                 if known is None:
                     found = _by_the_server(client, connection, seen)
@@ -189,17 +304,43 @@ class Venom:
 
     def _brief_report(self, connection: Connection) -> Report:
         try:
-            with self._client(connection, LIST_LIMITS) as client:
-                return examine(connection, client, ask_for_changes=False)
+            with self._reach(connection, LIST_LIMITS) as reach:
+                return examine(reach, ask_for_changes=False)
         except AcademyError as trouble:
             return Report(connection, troubles=[trouble])
 
-    def _client(self, connection: Connection, limits: Limits | None = None) -> VenomClient:
-        if self._offline and not _is_this_computer(connection.url):
-            raise AcademyError(ErrorCode.OFFLINE, detail=connection.url)
-        from academy_desktop.core.venom.client import VenomClient  # httpx, which most commands do without
+    def _recover(self, name: str, connection: Connection | None) -> Sequence[Entry]:
+        if connection is None:  # forgotten, and with it how its server is reached
+            return [self.journal.end(entry, "failed") for entry in self.journal.unfinished(name)]
+        try:
+            with self._reach(connection) as reach:
+                return self._finish_earlier(reach, tolerant=True)
+        except AcademyError:
+            return ()
 
-        return VenomClient(connection.url, limits or self._limits)
+    def _finish_earlier(self, reach: Reach, *, tolerant: bool) -> Sequence[Entry]:
+        """Bring registry and chat together where a push died between them; returns what was settled.
+
+        With `tolerant`, what fails is left for the next time.
+        """
+        settled: list[Entry] = []
+        for entry in self.journal.unfinished(reach.connection.name):
+            if not entry.is_halfway or entry.url != reach.connection.url:
+                self.journal.end(entry, "failed")
+                continue
+            try:
+                is_used = mend(reach.client, entry.adapter_id, entry.before)
+            except AcademyError:
+                if tolerant:
+                    continue
+                raise
+            if not is_used:
+                self.connections.end_activation(entry.connection, entry.adapter_id)
+            settled.append(self.journal.end(entry, "done" if is_used else "undone"))
+        return settled
+
+    def _reach(self, connection: Connection, limits: Limits | None = None) -> AbstractContextManager[Reach]:
+        return reaching(connection, limits or self._limits, self.secrets, offline=self._offline)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -212,7 +353,7 @@ class Venom:
             lock.release()
 
 
-class _Unwatched:
+class Unwatched:
     """For what nobody watches."""
 
     def started(self, step: StepName) -> None:
@@ -259,9 +400,10 @@ def _by_the_server(client: VenomClient, connection: Connection, seen: Seen) -> S
     return restore(client, Before(runtime=seen.runtime, model=family.tag if family else base))
 
 
-def _is_this_computer(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def _adapter_before(entry: Entry) -> str | None:
+    return entry.before.adapter_id if entry.before else None
+
+
+def _only(route: SshRoute) -> Connection:
+    """A connection of which nothing counts but the way."""
+    return Connection(name="", url="http://127.0.0.1", ssh=route)

@@ -35,17 +35,26 @@ class Step:
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be sent. `model_id`: the server's model to add the adapter to; empty: by its base model."""
+    """What is to be sent, or only put to use.
 
-    job: str
+    Attributes:
+        job: the run whose adapter is sent.
+        model_id: the server's model to add the adapter to; empty: by its base model.
+        adapter_id: one that lies on the server already; nothing is sent then, and `job` counts for nothing.
+    """
+
+    job: str = ""
     activate: bool = False
     runtime: str = DEFAULT_RUNTIME
     model_id: str = ""
     dry_run: bool = False
+    adapter_id: str = ""
 
     @property
     def steps(self) -> tuple[StepName, ...]:
         """The steps that it takes."""
+        if self.adapter_id:
+            return ("connect", "audit", *ACTIVATING)
         return (*PLACING, *ACTIVATING) if self.activate else PLACING
 
 

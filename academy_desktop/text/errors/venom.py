@@ -112,8 +112,8 @@ VENOM: Final = {
         N_("Venom takes changes from its own computer only"),
         N_("Venom[ at {url}] can be looked at, but refuses changes from another computer."),
         N_(
-            "Use Academy Desktop on that computer, or open a tunnel (ssh -L 18000:127.0.0.1:8000 HOST) "
-            "and make a connection to http://127.0.0.1:18000."
+            "Add the connection again with --ssh USER@HOST, which is the way in, or use Academy Desktop on "
+            "that computer."
         ),
     ),
     ErrorCode.VENOM_REFUSED: ErrorText(
@@ -210,5 +210,92 @@ VENOM: Final = {
         N_("There is nothing to roll back"),
         N_("Venom uses no adapter[ of the connection “{connection}”][: its model is {model}]."),
         N_("Nothing needs to be done."),
+    ),
+    ErrorCode.VENOM_ADAPTER_GONE: ErrorText(
+        N_("The adapter is not there"),
+        N_("There is no adapter[ at {path}| of this name] in Venom’s models folder."),
+        N_("See which adapters the server has with “academy venom adapters”."),
+    ),
+    ErrorCode.VENOM_ADAPTER_IN_USE: ErrorText(
+        N_("The adapter is in use"),
+        N_("Venom’s chat uses[ {adapter}| this adapter] at this moment, so it stays on the server."),
+        N_("Roll the server back first, then remove the adapter."),
+    ),
+    ErrorCode.VENOM_UPLOAD_DAMAGED: ErrorText(
+        N_("The file did not arrive whole"),
+        N_("What arrived[ at {path}| on the server] is not what was sent, and was taken away again."),
+        N_("Send it once more. If this happens again, check the server’s disk and the network."),
+    ),
+    ErrorCode.VENOM_SSH_ADDRESS_INVALID: ErrorText(
+        N_("The SSH address cannot be used"),
+        N_("[“{address}”|This] does not say who logs in where."),
+        N_("Give a user and a computer, such as ada@venom.home, or ada@venom.home:2222 with a port."),
+    ),
+    ErrorCode.VENOM_SSH_UNREACHABLE: ErrorText(
+        N_("The computer does not answer over SSH"),
+        N_("No SSH server answers[ at {host}][: {detail}]."),
+        N_("Check that the computer is on, that its SSH server runs, and that name and port are right."),
+    ),
+    ErrorCode.VENOM_SSH_HOST_UNKNOWN: ErrorText(
+        N_("The computer is not known yet"),
+        N_("[{host}|The computer] shows a key that nobody has confirmed yet[: {fingerprint}]."),
+        N_(
+            "Compare it with what “ssh-keygen -lf” prints there of the files /etc/ssh/ssh_host_*_key.pub. "
+            "If it is the same, trust it: in the connection’s window, or with --trust and the fingerprint."
+        ),
+    ),
+    ErrorCode.VENOM_SSH_HOST_CHANGED: ErrorText(
+        N_("The computer shows another key than before"),
+        N_(
+            "[{host}|The computer] shows the key[ {fingerprint}| of a stranger], and not the one that was "
+            "confirmed[, {known}]. Nothing was sent, no password either."
+        ),
+        N_(
+            "If the computer was set up anew, that is why: compare the key there and trust it again. "
+            "If not, somebody may have come between: do not go on."
+        ),
+    ),
+    ErrorCode.VENOM_SSH_KEY_UNREADABLE: ErrorText(
+        N_("The key file cannot be used"),
+        N_("[{path}|The key file] cannot be used as a private key[: {detail}]."),
+        N_("Choose the private key, often ~/.ssh/id_ed25519; the file with “pub” at its end is the public one."),
+    ),
+    ErrorCode.VENOM_SSH_PASSPHRASE_WRONG: ErrorText(
+        N_("The passphrase is wrong"),
+        N_("The passphrase does not open the key file[ {path}]."),
+        N_("Type it again: with “academy venom secret NAME”, or in the connection’s window."),
+    ),
+    ErrorCode.VENOM_SSH_AGENT_EMPTY: ErrorText(
+        N_("The SSH agent has no key"),
+        N_("The SSH agent of this computer cannot help[: {detail}]."),
+        N_("Give it your key with “ssh-add”, or choose a key file for the connection."),
+    ),
+    ErrorCode.VENOM_SSH_REFUSED: ErrorText(
+        N_("The computer does not let you in"),
+        N_("[{host}|The computer] does not let[ {user}| this user] in[ by {method}]."),
+        N_(
+            "Check the user’s name and the password. For a key, add its public half to "
+            "~/.ssh/authorized_keys there, for example with “ssh-copy-id”."
+        ),
+    ),
+    ErrorCode.VENOM_SSH_SECRET_NEEDED: ErrorText(
+        N_("A password is needed"),
+        N_("The password or passphrase[ for {address}] is not known on this computer."),
+        N_("Type it: with “academy venom secret NAME”, or in the connection’s window."),
+    ),
+    ErrorCode.VENOM_SSH_NO_FILES: ErrorText(
+        N_("The computer takes no files over SSH"),
+        N_("[{host}|The computer] lets you in, but its SSH server has no SFTP."),
+        N_("Switch SFTP on there: “Subsystem sftp internal-sftp” in /etc/ssh/sshd_config."),
+    ),
+    ErrorCode.VENOM_SSH_LOST: ErrorText(
+        N_("The connection broke off"),
+        N_("The SSH connection[ to {host}] broke off several times[: {detail}]."),
+        N_("Check the network and do the same again: what has arrived is not sent twice."),
+    ),
+    ErrorCode.KEYRING_MISSING: ErrorText(
+        N_("There is no keyring for the password"),
+        N_("This computer has no keyring that could keep a secret, and it is kept nowhere else."),
+        N_("Go on and type it each time, or use an SSH agent, which asks for it once."),
     ),
 }

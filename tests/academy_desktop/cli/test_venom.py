@@ -106,7 +106,8 @@ def test_without_connections_the_way_to_one_is_said(academy: Academy) -> None:
 
 def test_a_removed_connection_is_gone(home: Academy, server: VenomServer) -> None:
     said = home("venom", "remove", "home", "--json")
-    assert said.json == {"name": "home", "url": server.url, "models_dir": str(server.state.models_dir)}
+    folder = str(server.state.models_dir)
+    assert said.json == {"name": "home", "url": server.url, "models_dir": folder, "ssh": None}
     assert refused(home("venom", "status", "home", "--json")) == "connection_unknown"
     assert server.asked == []
 
@@ -140,7 +141,7 @@ def test_status_says_in_words_what_is_well(home: Academy) -> None:
 @pytest.mark.parametrize(
     ("switch", "code", "next_step"),
     [
-        ("remote", "venom_remote", "ssh -L"),
+        ("remote", "venom_remote", "--ssh"),
         ("disabled", "venom_disabled", "ENABLE_ACADEMY=true"),
         ("unready", "venom_not_ready", "log"),
         ("older", "venom_older", "Update Venom"),

@@ -87,7 +87,7 @@ def _switched(**switches: object) -> Callable[[VenomServer], None]:
         (_switched(academy=False), "Switched off", "is switched off", "ENABLE_ACADEMY=true", False),
         (_switched(ready=False), "Not ready", "did not start", "Venom’s log", False),
         (_switched(older=True), "Not ready", "audit, sign, deploy", "Update Venom", False),
-        (_switched(remote=True), "Look only", "refuses changes from another computer", "tunnel", True),
+        (_switched(remote=True), "Look only", "refuses changes from another computer", "SSH login", True),
     ],
     ids=["down", "slow", "disabled", "unready", "older", "remote"],
 )

@@ -328,7 +328,7 @@ def test_a_trouble_stands_on_the_page_with_its_next_step(qapp: QApplication, con
 
     said, can_activate, can_send = looked_at(qapp, connected, show_nothing, look)
     assert "refuses changes from another computer" in said
-    assert "open a tunnel" in said
+    assert "fill in its SSH login" in said
     assert "the adapter can only be placed" in said
     assert (can_activate, can_send) == (False, True)
 

@@ -36,7 +36,7 @@ def test_a_connection_is_there_for_the_next_process(connections: Connections, tm
     connections.add("a-lab", "https://venom.example:8443/api/")
     again = Connections(tmp_path / "connections.json", tmp_path / "connections.lock")
     assert [one.name for one in again.all()] == ["a-lab", "home"]
-    assert again.get("home").folder() == tmp_path
+    assert again.get("home").folder().where() == str(tmp_path)
     assert again.get("a-lab").url == "https://venom.example:8443/api"
     assert again.get("a-lab").models_dir is None
 
@@ -170,7 +170,7 @@ def test_a_file_of_a_newer_version_is_said_and_not_overwritten(
 def test_nothing_but_names_addresses_and_folders_is_written(connections: Connections, tmp_path: Path) -> None:
     connections.add("home", URL, tmp_path)
     [stored] = json.loads((tmp_path / "connections.json").read_text())["connections"]
-    assert set(stored) == {"v", "name", "url", "models_dir", "activations"}
+    assert set(stored) == {"v", "name", "url", "models_dir", "ssh", "activations"}
 
 
 def test_changes_at_once_lose_nothing(connections: Connections, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 import academy_desktop
 import trainers
+from academy_desktop.core.venom.folders import LocalFolder
 from academy_desktop.core.venom.placement import SPARE_BYTES, STAGING, Parcel, Part, Placement
 from tests.academy_desktop.core.venom.making import WHOLE, placed, refusal
 from tests.venom_server.state import VenomState
@@ -52,7 +53,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_an_adapter_is_placed_once_and_then_kept(models_dir: Path, parcel: Parcel) -> None:
-    placement = Placement(models_dir, "me")
+    placement = Placement(LocalFolder(models_dir), "me")
     assert not placement.holds(parcel)
     assert placement.place(parcel) == "placed"
     assert placement.holds(parcel)
@@ -63,7 +64,7 @@ def test_an_adapter_is_placed_once_and_then_kept(models_dir: Path, parcel: Parce
 
 
 def test_what_the_server_wrote_into_the_description_is_kept(models_dir: Path, parcel: Parcel) -> None:
-    placement = Placement(models_dir, "me")
+    placement = Placement(LocalFolder(models_dir), "me")
     placement.place(parcel)
     path = models_dir / ID / "metadata.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"chat_signature": {"signed": True}}))
@@ -75,7 +76,7 @@ def test_what_the_server_wrote_into_the_description_is_kept(models_dir: Path, pa
 def test_a_description_that_is_not_ours_any_more_is_written_anew(
     models_dir: Path, parcel: Parcel, damage: str | None
 ) -> None:
-    placement = Placement(models_dir, "me")
+    placement = Placement(LocalFolder(models_dir), "me")
     placement.place(parcel)
     path = models_dir / ID / "metadata.json"
     if damage is None:
@@ -97,7 +98,7 @@ DAMAGES = [("training.log", "gone")] + [
 def test_an_adapter_that_is_damaged_is_mended(
     models_dir: Path, parcel: Parcel, name: str, damage: str
 ) -> None:
-    placement = Placement(models_dir, "me")
+    placement = Placement(LocalFolder(models_dir), "me")
     placement.place(parcel)
     before = contents(models_dir)
     path = models_dir / ID / name
@@ -115,7 +116,7 @@ def test_an_adapter_that_is_damaged_is_mended(
 
 
 def test_the_same_weights_for_another_base_replace_what_is_there(models_dir: Path, tmp_path: Path) -> None:
-    placement = Placement(models_dir, "me")
+    placement = Placement(LocalFolder(models_dir), "me")
     placement.place(make_parcel(tmp_path / "source"))
     other = make_parcel(tmp_path / "source", base="other")
     assert placement.place(other) == "mended"
@@ -133,7 +134,9 @@ def test_what_is_not_this_adapter_is_left_as_it_is(models_dir: Path, tmp_path: P
             (target / "adapter").mkdir(parents=True)
             (target / "metadata.json").write_text("{}")
         case "other weights":
-            Placement(models_dir, "me").place(make_parcel(tmp_path / "other", weights=b"x" * 5000))
+            Placement(LocalFolder(models_dir), "me").place(
+                make_parcel(tmp_path / "other", weights=b"x" * 5000)
+            )
         case "a file":
             target.write_text("mine")
         case "an empty folder":
@@ -142,7 +145,7 @@ def test_what_is_not_this_adapter_is_left_as_it_is(models_dir: Path, tmp_path: P
             target.symlink_to(tmp_path / "nowhere")
     before = contents(models_dir)
     with refusal(ErrorCode.VENOM_ADAPTER_EXISTS) as facts:
-        Placement(models_dir, "me").place(make_parcel(tmp_path / "source"))
+        Placement(LocalFolder(models_dir), "me").place(make_parcel(tmp_path / "source"))
     assert facts["path"] == str(target)
     assert contents(models_dir) == before
     assert [path.name for path in models_dir.iterdir()] == [ID]
@@ -170,7 +173,7 @@ def test_the_server_sees_a_whole_adapter_or_none_and_never_a_base_model(tmp_path
     try:
         for number in range(12):
             parcel = make_parcel(tmp_path / "source", f"replies-{number:08d}", weights)
-            Placement(state.models_dir, "me").place(parcel)
+            Placement(LocalFolder(state.models_dir), "me").place(parcel)
     finally:
         over.set()
         watcher.join()
@@ -180,7 +183,7 @@ def test_the_server_sees_a_whole_adapter_or_none_and_never_a_base_model(tmp_path
 
 def test_a_folder_that_is_gone_is_said(tmp_path: Path, parcel: Parcel) -> None:
     with refusal(ErrorCode.VENOM_FOLDER_MISSING) as facts:
-        Placement(tmp_path / "unmounted", "me").place(parcel)
+        Placement(LocalFolder(tmp_path / "unmounted"), "me").place(parcel)
     assert facts == {"path": str(tmp_path / "unmounted")}
     assert not (tmp_path / "unmounted").exists()
 
@@ -191,7 +194,7 @@ def test_a_disk_that_is_too_small_is_found_before_anything_is_written(
     folder = small_disk("size=2m")
     parcel = make_parcel(tmp_path / "source", weights=b"w" * 2_500_000)
     with refusal(ErrorCode.DISK_FULL) as facts:
-        Placement(folder, "me").place(parcel)
+        Placement(LocalFolder(folder), "me").place(parcel)
     assert facts["path"] == str(folder)
     assert facts["needed_bytes"] == parcel.size_bytes + SPARE_BYTES
     assert facts["free_bytes"] < facts["needed_bytes"]
@@ -204,7 +207,7 @@ def test_a_disk_that_fills_up_while_placing_leaves_nothing(
 ) -> None:
     folder = small_disk(f"size=8m,nr_inodes={names}")  # room for the bytes, not for the files
     with refusal(ErrorCode.DISK_FULL) as facts:
-        Placement(folder, "me").place(parcel)
+        Placement(LocalFolder(folder), "me").place(parcel)
     assert facts["path"] == str(folder)
     assert list(folder.iterdir()) == []
 
@@ -213,10 +216,10 @@ def test_a_disk_that_fills_up_while_mending_leaves_the_adapter(
     small_disk: Callable[[str], Path], tmp_path: Path
 ) -> None:
     folder = small_disk("size=8m,nr_inodes=14")
-    Placement(folder, "me").place(make_parcel(tmp_path / "source"))
+    Placement(LocalFolder(folder), "me").place(make_parcel(tmp_path / "source"))
     before = contents(folder)
     with refusal(ErrorCode.DISK_FULL):
-        Placement(folder, "me").place(make_parcel(tmp_path / "source", base="other"))
+        Placement(LocalFolder(folder), "me").place(make_parcel(tmp_path / "source", base="other"))
     assert contents(folder) == before
 
 
@@ -224,7 +227,7 @@ def test_a_folder_that_cannot_be_written_is_said(small_disk: Callable[[str], Pat
     folder = small_disk("size=8m")
     subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
     with refusal(ErrorCode.VENOM_FOLDER_NOT_WRITABLE) as facts:
-        Placement(folder, "me").place(parcel)
+        Placement(LocalFolder(folder), "me").place(parcel)
     assert facts["path"] == str(folder)
     assert "ead-only" in facts["detail"]
 
@@ -234,19 +237,19 @@ def test_a_source_that_changed_since_it_was_chosen_is_not_sent(models_dir: Path,
     assert source is not None
     source.write_bytes(b"x" * 5000)
     with refusal(ErrorCode.EXPORT_DAMAGED) as facts:
-        Placement(models_dir, "me").place(parcel)
+        Placement(LocalFolder(models_dir), "me").place(parcel)
     assert facts["path"] == str(source)
     source.unlink()
     source.mkdir()
     with refusal(ErrorCode.FILE_UNREADABLE):
-        Placement(models_dir, "me").place(parcel)
+        Placement(LocalFolder(models_dir), "me").place(parcel)
     assert list(models_dir.iterdir()) == []
 
 
 def test_bytes_are_counted_over_all_parts(models_dir: Path, tmp_path: Path) -> None:
     parcel = make_parcel(tmp_path / "source", weights=b"w" * 2_500_000)
     told: list[tuple[int, int]] = []
-    Placement(models_dir, "me").place(parcel, lambda done, total: told.append((done, total)))
+    Placement(LocalFolder(models_dir), "me").place(parcel, lambda done, total: told.append((done, total)))
     assert [done for done, _ in told] == sorted(done for done, _ in told)
     assert {total for _, total in told} == {parcel.size_bytes}
     assert parcel.size_bytes - 100 < told[-1][0] <= parcel.size_bytes
@@ -259,7 +262,7 @@ def test_another_s_work_in_the_same_folder_is_left_alone(models_dir: Path, parce
     mine = models_dir / STAGING / f"{ID}.me" / "adapter" / "half.safetensors"
     mine.parent.mkdir(parents=True)
     mine.write_bytes(b"half")
-    Placement(models_dir, "me").place(parcel)
+    Placement(LocalFolder(models_dir), "me").place(parcel)
     assert theirs.read_bytes() == b"half"
     assert not mine.parent.exists()
 
@@ -267,6 +270,7 @@ def test_another_s_work_in_the_same_folder_is_left_alone(models_dir: Path, parce
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+from academy_desktop.core.venom.folders import LocalFolder
 from academy_desktop.core.venom.placement import Placement
 from tests.academy_desktop.core.venom.test_placement import make_parcel
 
@@ -285,7 +289,7 @@ for line in sys.stdin:
     if pid == 0:
         parcel = make_parcel(source, base=str(base))
         sys.addaudithook(dying_at(int(line)))
-        Placement(folder, "me").place(parcel)
+        Placement(LocalFolder(folder), "me").place(parcel)
         os._exit(0)
     _, status = os.waitpid(pid, 0)
     print(os.waitstatus_to_exitcode(status), flush=True)
@@ -310,7 +314,7 @@ def test_a_push_that_is_killed_anywhere_leaves_a_whole_adapter_or_none(
         moment = 0
         while not outcomes or outcomes[-1] != 0:
             if mending and not (models_dir / ID).exists():
-                Placement(models_dir, "me").place(first)
+                Placement(LocalFolder(models_dir), "me").place(first)
             child.stdin.write(f"{moment}\n")
             child.stdin.flush()
             outcomes.append(int(child.stdout.readline()))
@@ -320,9 +324,9 @@ def test_a_push_that_is_killed_anywhere_leaves_a_whole_adapter_or_none(
             there = {name: files for name, files in placed(models_dir).items() if name != STAGING}
             assert there in ({}, {ID: WHOLE}), moment
             after = make_parcel(tmp_path / "source", base=base)
-            Placement(models_dir, "me").place(after)
+            Placement(LocalFolder(models_dir), "me").place(after)
             assert placed(models_dir) == {ID: WHOLE}, moment
-            assert Placement(models_dir, "me").place(after) == "kept"
+            assert Placement(LocalFolder(models_dir), "me").place(after) == "kept"
             subprocess.run(["rm", "-r", str(models_dir / ID)], check=True)
             moment += 1
         child.stdin.close()
