@@ -5,8 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from operator import le
+from itertools import compress, islice, starmap
+from operator import itemgetter, le
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -15,6 +15,7 @@ from trainers.errors import AcademyError
 from trainers.rendering.model_files import read_model_files
 from trainers.rendering.spans import Note, Span, TurnFinder
 from trainers.rendering.template import ChatTemplate, Message, Tool
+from trainers.rendering.words import WordMemory
 
 #: The label of a token that is not trained (torch's `cross_entropy` ignores it).
 IGNORED = -100
@@ -75,6 +76,7 @@ class Renderer:
         # white space off offsets, which would move a token out of its place.
         tokenizer.post_processor = None
         self._tokenizer = tokenizer
+        self._words = WordMemory(tokenizer)
         self._template = ChatTemplate(chat_template, special_tokens)
         self._special_tokens = dict(special_tokens)
         self._added = frozenset(tokenizer.get_added_tokens_decoder())
@@ -148,7 +150,7 @@ class Renderer:
         """
         text = self._template.render(messages, tools=tools)
         ids, offsets = self._tokenize(text)
-        ends = [Span(*offsets[place]) for place, token in enumerate(ids) if token in self._end_ids]
+        ends = list(starmap(Span, compress(offsets, map(self._end_ids.__contains__, ids))))
         spans, notes = TurnFinder(self._template, messages, text, ends, tools).find()
         truncated = max_length is not None and len(ids) > max_length
         if truncated:
@@ -177,13 +179,16 @@ class Renderer:
         """Token ids of a text as it stands: nothing is added."""
         return self._tokenize(text)[0]
 
+    def tokens(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """As `encode`, and the range of characters that each token stands for."""
+        return self._tokenize(text)
+
     def decode(self, ids: Sequence[int], skip_special: bool = True) -> str:
         """Text of token ids; special tokens are left out unless asked for."""
         return self._tokenizer.decode(list(ids), skip_special_tokens=skip_special)
 
     def _tokenize(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
-        encoding = self._tokenizer.encode(text, add_special_tokens=False)
-        return encoding.ids, encoding.offsets
+        return self._words.tokens(text)
 
     def _special_id(self, name: str) -> int | None:
         token = self._special_tokens.get(name)
@@ -208,7 +213,7 @@ class Renderer:
 
 def _runs(offsets: Sequence[tuple[int, int]], spans: Sequence[Span]) -> tuple[tuple[int, int], ...]:
     """Ranges of tokens that start inside a span. Spans are in order."""
-    starts = [start for start, _ in offsets]
+    starts = list(map(itemgetter(0), offsets))
     if all(map(le, starts, islice(starts, 1, None))):
         found = ((bisect_left(starts, span.start), bisect_left(starts, span.end)) for span in spans)
         return tuple((first, end) for first, end in found if first < end)

@@ -6,38 +6,64 @@ a dataset may be larger than the memory. Refuses to know ids, names and other da
 
 from __future__ import annotations
 
-import hashlib
-import os
-import sys
-from array import array
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, cast
 
-from pydantic_core import from_json, to_json
+import numpy as np
+from numpy.typing import NDArray
+from pydantic_core import to_json
 
-from academy_desktop.core.datasets.forms import Detection, Form, convert, detect, kind_of
+from academy_desktop.core.datasets.checking import (
+    Checked,
+    Checker,
+    CheckOptions,
+    parsed,
+    row_text,
+    shown,
+    split_sixteen,
+)
+from academy_desktop.core.datasets.crew import WORTH_BYTES, Crew, Found, Task, cores, stamp_of
+from academy_desktop.core.datasets.encodings import Encoding
+from academy_desktop.core.datasets.forms import Detection, Form, detect, kind_of
+from academy_desktop.core.datasets.kept import KeptRows, RowWriter, content_hash, sync, write_sides
+from academy_desktop.core.datasets.lines import Lines
 from academy_desktop.core.datasets.manifest import SourceEntry
 from academy_desktop.core.datasets.near import NearDups, NearFinder, groups, repeated
-from academy_desktop.core.datasets.quality import Profile, flaw, prompt_key, row_key
-from academy_desktop.core.datasets.readers import Record, SourceFile
+from academy_desktop.core.datasets.quality import Profile
+from academy_desktop.core.datasets.readers import Record, SourceFile, line_records
 from academy_desktop.core.datasets.reasons import Reason
-from academy_desktop.core.datasets.rows import Content, RowKind, texts
+from academy_desktop.core.datasets.rows import Content, RowKind
 from academy_desktop.core.datasets.sources import Source, find_sources
-from academy_desktop.core.datasets.splitting import held_out
+from academy_desktop.core.datasets.splitting import Groups, Keys, as_keys, grouped, hold_out
+from academy_desktop.core.datasets.trees import whole
 from trainers.errors import AcademyError, ErrorCode
+
+__all__ = [
+    "SAMPLE_ROWS",
+    "Cancelled",
+    "ImportOptions",
+    "Importer",
+    "Progress",
+    "RowWriter",
+    "Tally",
+    "content_hash",
+]
 
 #: Called with the bytes read so far and the bytes there are.
 Progress = Callable[[int, int], None]
 
 #: Rows looked at to tell the form.
-_SAMPLE_ROWS = 200
-#: Longest text of a damaged row that is kept for the user to look at, in characters.
-_SHOWN_CHARACTERS = 2000
+SAMPLE_ROWS = 200
+#: Rows, and bytes of what is stored of them, that are looked at before they are written.
+_BATCH_ROWS, _BATCH_BYTES = 2048, 1 << 20
+
+#: Gives the record of a sound row of a batch again.
+RecordOf = Callable[[int], object]
 
 
 class Cancelled(Exception):  # noqa: N818 - not an error: the user asked for it
@@ -55,6 +81,7 @@ class ImportOptions:
     seed: int = 3407
     dedup: bool = True
     near_dups: NearDups = NearDups.APART
+    encoding: Encoding = Encoding.AUTO
 
 
 @dataclass
@@ -70,6 +97,7 @@ class Tally:
     train_rows: int = 0
     eval_rows: int = 0
     conflicting_rows: int = 0
+    near_rows: int = 0
     sha256: str = ""
 
 
@@ -98,8 +126,8 @@ class Importer:
         self._rows_in = 0
         self._dropped: Counter[str] = Counter()
         self._seen: set[bytes] = set()
-        self._prompts: list[bytes] = []
-        self._places = array("Q")
+        self._prompts = bytearray()
+        self._near_rows = 0
         self._near = NearFinder() if options.near_dups is not NearDups.KEEP else None
 
     def run(self, files: Sequence[Path], eval_files: Sequence[Path] = ()) -> Tally:
@@ -114,23 +142,28 @@ class Importer:
         self._total_bytes = sum(
             source.path.stat().st_size for source in (*held_sources, *sources) if source.path.is_file()
         )
-        kept = self._folder / "kept.jsonl"
-        with kept.open("wb") as rows, (self._folder / "dropped.jsonl").open("wb") as dropped:
+        with KeptRows(self._folder) as kept, (self._folder / "dropped.jsonl").open("wb") as dropped:
             for source in held_sources:
-                self._read(source, rows, dropped, frozenset())
-            given = len(self._prompts)
-            known = frozenset(self._prompts)
+                self._read(source, kept, dropped, frozenset())
+            given = len(kept)
+            known = frozenset(split_sixteen(bytes(self._prompts)))
             for source in sources:
-                self._read(source, rows, dropped, known)
-            if len(self._prompts) == given or (eval_files and not given):  # one side would be empty
+                self._read(source, kept, dropped, known)
+            if len(kept) == given or (eval_files and not given):  # one side would be empty
                 raise AcademyError(ErrorCode.NOTHING_LEFT, rows_in=self._rows_in, **self._dropped)
-            rows.flush()
-            sides = self._sides(given, kept, dropped)
-            _sync(dropped)
+            kept.flush()
+            return self._finish(given, kept, dropped)
+
+    def _finish(self, given: int, kept: KeptRows, dropped: IO[bytes]) -> Tally:
+        """Part the rows; the first `given` came from files that are held out."""
         detection = self._known_detection()
-        conflicting = self._note_conflicts(sides) if kind_of(detection.form) is RowKind.CHAT else 0
-        digest = self._part(kept, sides)
-        kept.unlink()
+        prompts = as_keys(self._prompts)
+        sides = self._sides(given, prompts, kept, dropped)
+        sync(dropped)
+        conflicting = 0
+        if kind_of(detection.form) is RowKind.CHAT:
+            conflicting = self._note_conflicts(grouped(prompts), sides)
+        digest = write_sides(kept, sides, self._folder, lambda: self._watch(0))
         return Tally(
             form=detection.form,
             mapping=detection.mapping,
@@ -138,35 +171,112 @@ class Importer:
             sources=self._sources,
             rows_in=self._rows_in,
             dropped=self._dropped,
-            train_rows=sides.count(False),
-            eval_rows=sides.count(True),
+            train_rows=int((sides == 0).sum()),
+            eval_rows=int((sides == 1).sum()),
             conflicting_rows=conflicting,
+            near_rows=self._near_rows,
             sha256=digest,
         )
 
-    def _read(self, source: Source, rows: IO[bytes], dropped: IO[bytes], known: frozenset[bytes]) -> None:
+    def _read(self, source: Source, kept: KeptRows, dropped: IO[bytes], known: frozenset[bytes]) -> None:
         """Check the rows of one file; those that ask what is in `known` are duplicates of held-out rows."""
-        file = SourceFile(source.path, self._watch)
-        records = file.records()
-        sample = list(islice(records, _SAMPLE_ROWS))
+        file = SourceFile(source.path, self._watch, encoding=self._options.encoding)
+        pieces = file.pieces()
+        first, sample = _sampled(pieces)
         if not sample:
             raise AcademyError(ErrorCode.FILE_EMPTY, path=str(source.path))
         detection = self._detect(sample, source.path)
-        for record in chain(sample, records):
-            self._rows_in += 1
-            verdict = self._check(record, detection, known)
-            where = {"file": source.name, "row": record.row}
-            if isinstance(verdict, Reason):
-                self._dropped[verdict] += 1
-                _write_row(dropped, {"source": where, "reason": verdict, "row": _shown(record)})
-            else:
-                self._places.append(rows.tell())
-                _write_row(rows, {"id": len(self._prompts), "source": where, **verdict})
+        pieces = chain(first, pieces)
+        if detection.form is Form.OASST_FLAT:
+            pieces, detection = whole(_records(pieces), detection, str(source.path))
+        options = CheckOptions(detection, self._options.profile, source.name, self._near is not None)
+        for checked, part, place, record_of in self._checked(pieces, source, options, kept):
+            self._take(checked, part, place, record_of, source.name, kept, dropped, known)
         self._sources.append(SourceEntry(name=source.name, size_bytes=file.size_bytes, sha256=file.sha256))
+
+    def _checked(
+        self, pieces: Iterable[Record | Lines], source: Source, options: CheckOptions, kept: KeptRows
+    ) -> Iterator[tuple[Checked, Path | None, int, RecordOf]]:
+        """Check rows, in other processes where that pays; what is stored comes along or is in a file."""
+        pieces = iter(pieces)
+        first = next(pieces, None)
+        if first is None:
+            return
+        pieces = chain([first], pieces)
+        count = cores()
+        is_large = (
+            isinstance(first, Lines) and first.place is not None and source.path.stat().st_size >= WORTH_BYTES
+        )
+        if not is_large or count < 2:
+            for checked, record_of in _batches(pieces, Checker(options)):
+                yield checked, None, 0, record_of
+            return
+        with source.path.open("rb") as opened:
+            task = Task(source.path, stamp_of(opened.fileno()), options)
+        with Crew(task, self._folder, f"kept-{len(self._sources)}", count) as crew:
+            for path in crew.parts:
+                kept.add_file(path)
+            for found in crew.check(cast("Iterable[Lines]", pieces)):
+                yield found.checked, found.part, found.place, _line_of(found)
+
+    def _take(
+        self,
+        checked: Checked,
+        part: Path | None,
+        place: int,
+        record_of: RecordOf,
+        name: str,
+        kept: KeptRows,
+        dropped: IO[bytes],
+        known: frozenset[bytes],
+    ) -> None:
+        """Keep the sound rows of a batch that were not there before."""
+        self._rows_in += checked.looked_at
+        fresh = self._fresh(checked, known)
+        self._write_dropped(checked, fresh, record_of, name, dropped)
+        keep = None if fresh is None else np.array(fresh, bool)
+        self._prompts += (
+            checked.prompts if keep is None else as_keys(checked.prompts)[keep].astype("<u8").tobytes()
+        )
+        if self._near is not None and checked.sketches:
+            sketches = np.frombuffer(checked.sketches, np.uint64).reshape(len(checked.rows), -1)
+            self._near.add_sketches(sketches if keep is None else sketches[keep])
+        kept.add(checked.sizes, keep, checked.content, part, place)
+
+    def _fresh(self, checked: Checked, known: frozenset[bytes]) -> list[bool] | None:
+        """Which rows of a batch were not there before; None: all of them."""
+        prompts = split_sixteen(checked.prompts) if known else ()
+        keys = list(split_sixteen(checked.keys)) if self._options.dedup else []
+        if self._seen.isdisjoint(keys) and known.isdisjoint(prompts) and len(set(keys)) == len(keys):
+            self._seen.update(keys)
+            return None
+        fresh = []
+        for number, prompt in enumerate(split_sixteen(checked.prompts)):
+            is_fresh = prompt not in known and not (keys and keys[number] in self._seen)
+            if is_fresh and keys:
+                self._seen.add(keys[number])
+            fresh.append(is_fresh)
+        return fresh
+
+    def _write_dropped(
+        self, checked: Checked, fresh: Sequence[bool] | None, record_of: RecordOf, name: str, out: IO[bytes]
+    ) -> None:
+        """Note the rows that are none and those that were there before, in the order of the file."""
+        repeats = [] if fresh is None else [number for number, is_fresh in enumerate(fresh) if not is_fresh]
+        noted = [(one.at, one.row, one.reason, one.shown) for one in checked.dropped]
+        for number in repeats:
+            record = shown(record_of(number))
+            noted.append((number, checked.rows[number], Reason.DUPLICATE, record))
+        if repeats:  # what was dropped before a row comes before it
+            noted.sort(key=lambda one: (one[0], one[2] is Reason.DUPLICATE))
+        head = b'{"source":{"file":' + to_json(name)
+        for _, row, reason, record in noted:
+            self._dropped[reason] += 1
+            out.write(head + b',"row":%d},"reason":%b,"row":%b}\n' % (row, to_json(reason), record))
 
     def _detect(self, sample: Sequence[Record], path: Path) -> Detection:
         """Tell the form of a file; all files of a dataset have the same."""
-        if len(sample) == _SAMPLE_ROWS and not any(isinstance(one.value, dict) for one in sample):
+        if len(sample) == SAMPLE_ROWS and not any(isinstance(one.value, dict) for one in sample):
             raise AcademyError(ErrorCode.FORM_UNKNOWN, path=str(path))
         first = self._detection
         form = self._options.form if first is None else first.form
@@ -185,107 +295,54 @@ class Importer:
             raise ValueError("no files were given")
         return self._detection
 
-    def _check(self, record: Record, detection: Detection, known: frozenset[bytes]) -> Content | Reason:
-        if record.damaged:
-            return Reason.UNPARSABLE
-        content = convert(record.value, detection)
-        if isinstance(content, Reason):
-            return content
-        reason = flaw(content, self._options.profile)
-        if reason is not None:
-            return reason
-        prompt = prompt_key(content)
-        if prompt in known:
-            return Reason.DUPLICATE
-        if self._options.dedup:
-            key = row_key(content)
-            if key in self._seen:
-                return Reason.DUPLICATE
-            self._seen.add(key)
-        self._prompts.append(prompt)
-        if self._near is not None:
-            self._near.add("\n".join(texts(content)))
-        return content
-
-    def _sides(self, given: int, kept: Path, dropped: IO[bytes]) -> list[bool | None]:
-        """Say for each kept row whether it is held out; None: it is dropped as a near duplicate.
-
-        The first `given` came from files that are held out.
-        """
+    def _sides(self, given: int, prompts: Keys, kept: KeptRows, dropped: IO[bytes]) -> NDArray[np.int8]:
+        """Say for each row where it goes, as `write_sides` has it."""
         pairs = self._near_pairs(kept)
-        out = repeated(pairs) if self._options.near_dups is NearDups.DROP else set()
-        if out:
-            self._drop_near(kept, dropped, out)
+        if self._options.near_dups is NearDups.APART:
+            self._near_rows = len({number for pair in pairs for number in pair})
+        out = sorted(repeated(pairs)) if self._options.near_dups is NearDups.DROP else []
+        self._drop_near(kept, dropped, out)
+        sides = np.zeros(len(kept), np.int8)
+        sides[out] = -1
         if given:
-            sides = [True] * given + [False] * (len(self._prompts) - given)
+            sides[:given][sides[:given] == 0] = 1
         else:
-            keys = self._group_keys(pairs)
-            left = [key for number, key in enumerate(keys) if number not in out]
-            chosen = iter(held_out(left, self._options.eval_fraction, self._options.seed))
-            sides = [number not in out and next(chosen) for number in range(len(keys))]
-        return [None if number in out else side for number, side in enumerate(sides)]
+            left = sides == 0
+            keys = _joined(prompts, pairs)[left]
+            sides[left] = hold_out(keys, self._options.eval_fraction, self._options.seed)
+        return sides
 
-    def _near_pairs(self, kept: Path) -> list[tuple[int, int]]:
+    def _near_pairs(self, kept: KeptRows) -> list[tuple[int, int]]:
         if self._near is None:
             return []
-        with kept.open("rb", buffering=0) as rows:
-            return list(self._near.pairs(lambda number: self._text(rows, number), lambda: self._watch(0)))
 
-    def _text(self, rows: IO[bytes], number: int) -> str:
-        return "\n".join(texts(from_json(self._line(rows, number))))
+        def text_of(number: int) -> str:
+            return row_text(cast("Content", parsed(kept.line(number))))
 
-    def _line(self, rows: IO[bytes], number: int) -> bytes:
-        rows.seek(self._places[number])
-        is_last = number + 1 == len(self._places)
-        return rows.read(-1 if is_last else self._places[number + 1] - self._places[number])
+        with closing(self._near) as near:
+            return list(near.pairs(text_of, lambda: self._watch(0)))
 
-    def _drop_near(self, kept: Path, dropped: IO[bytes], out: set[int]) -> None:
-        self._dropped[Reason.NEAR_DUPLICATE] += len(out)
-        with kept.open("rb", buffering=0) as rows:
-            for number in sorted(out):
-                row = from_json(self._line(rows, number))
-                source = row.pop("source")
-                _write_row(dropped, {"source": source, "reason": Reason.NEAR_DUPLICATE, "row": row})
+    def _drop_near(self, kept: KeptRows, dropped: IO[bytes], out: Sequence[int]) -> None:
+        self._dropped.update({Reason.NEAR_DUPLICATE: len(out)} if out else {})
+        for number in out:
+            row = {"id": number + 1, **parsed(kept.line(number))}
+            source = row.pop("source")
+            _write_row(dropped, {"source": source, "reason": Reason.NEAR_DUPLICATE, "row": row})
 
-    def _group_keys(self, pairs: Sequence[tuple[int, int]]) -> list[bytes]:
-        """One key per row, equal for rows that ask the same or hang together by likeness."""
-        if not pairs:
-            return self._prompts
-        first_asking: dict[bytes, int] = {}
-        same = [
-            (first, number)
-            for number, prompt in enumerate(self._prompts)
-            if (first := first_asking.setdefault(prompt, number)) != number
-        ]
-        leader = groups([*pairs, *same])
-        return [self._prompts[leader.get(number, number)] for number in range(len(self._prompts))]
-
-    def _note_conflicts(self, sides: Sequence[bool | None]) -> int:
+    def _note_conflicts(self, asking: Groups, sides: NDArray[np.int8]) -> int:
         """Write `conflicts.jsonl`: ids of rows that answer one question differently. Return how many."""
-        asking: defaultdict[bytes, list[int]] = defaultdict(list)
-        often = {prompt for prompt, count in Counter(self._prompts).items() if count > 1}
-        for number, prompt in enumerate(self._prompts):
-            if prompt in often and sides[number] is not None:
-                asking[prompt].append(number + 1)
-        conflicts = [ids for ids in asking.values() if len(ids) > 1]
-        if conflicts and self._options.dedup:
-            with (self._folder / "conflicts.jsonl").open("wb") as out:
-                for ids in conflicts:
-                    _write_row(out, {"rows": ids})
-                _sync(out)
-            return sum(map(len, conflicts))
-        return 0
-
-    def _part(self, kept: Path, sides: Sequence[bool | None]) -> str:
-        """Part the kept rows into the two files and return the hash over both."""
-        train, held = RowWriter(self._folder / "train.jsonl"), RowWriter(self._folder / "eval.jsonl")
-        with kept.open("rb") as rows, train, held:
-            for number, (line, is_held) in enumerate(zip(rows, sides, strict=True)):
-                if number % 4096 == 0:
-                    self._watch(0)
-                if is_held is not None:
-                    (held if is_held else train).write(line)
-        return content_hash(train.path, held.path)
+        often = np.flatnonzero((asking.sizes[asking.numbers] > 1) & (sides >= 0))
+        by_prompt: dict[int, list[int]] = {}
+        for group, number in zip(asking.numbers[often].tolist(), often.tolist(), strict=True):
+            by_prompt.setdefault(group, []).append(number + 1)
+        conflicts = [ids for ids in by_prompt.values() if len(ids) > 1]
+        if not conflicts or not self._options.dedup:
+            return 0
+        with (self._folder / "conflicts.jsonl").open("wb") as out:
+            for ids in conflicts:
+                _write_row(out, {"rows": ids})
+            sync(out)
+        return sum(map(len, conflicts))
 
     def _watch(self, count: int) -> None:
         self._done_bytes += count
@@ -295,51 +352,58 @@ class Importer:
             self._progress(self._done_bytes, max(self._total_bytes, self._done_bytes))
 
 
-class RowWriter:
-    """Writes rows, and beside them `.idx`: where each begins, as little-endian uint64; fsynced at the end."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._offsets = array("Q")
-        self._place = 0
-
-    def __enter__(self) -> RowWriter:
-        self._rows = self.path.open("wb")
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with self._rows:
-            if error is None:
-                _sync(self._rows)
-        if error is None:
-            with self.path.with_suffix(".idx").open("wb") as index:
-                if sys.byteorder == "big":
-                    self._offsets.byteswap()
-                index.write(self._offsets.tobytes())
-                _sync(index)
-
-    def write(self, line: bytes) -> None:
-        """Write one row, which ends with its line's end."""
-        self._rows.write(line)
-        self._offsets.append(self._place)
-        self._place += len(line)
+def _sampled(pieces: Iterator[Record | Lines]) -> tuple[list[Record | Lines], list[Record]]:
+    """The first pieces, and the first rows of them, to tell the form by."""
+    taken: list[Record | Lines] = []
+    sample: list[Record] = []
+    while len(sample) < SAMPLE_ROWS and (piece := next(pieces, None)) is not None:
+        taken.append(piece)
+        rows = line_records(piece) if isinstance(piece, Lines) else [piece]
+        sample += islice(rows, SAMPLE_ROWS - len(sample))
+    return taken, sample
 
 
-def content_hash(*paths: Path) -> str:
-    """SHA-256 over the bytes of the files, one after the other, in hexadecimal."""
-    digest = hashlib.sha256()
-    for path in paths:
-        with path.open("rb") as stream:
-            for chunk in _chunks(stream):
-                digest.update(chunk)
-    return digest.hexdigest()
+def _records(pieces: Iterable[Record | Lines]) -> Iterator[Record]:
+    for piece in pieces:
+        yield from line_records(piece) if isinstance(piece, Lines) else (piece,)
 
 
-def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
-    while chunk := stream.read(1 << 20):
-        yield chunk
+def _batches(pieces: Iterable[Record | Lines], checker: Checker) -> Iterator[tuple[Checked, RecordOf]]:
+    """Check rows here; each batch comes with its sound rows as they were."""
+    sound: list[object] = []
+    for record in _records(pieces):
+        if checker.take(record):
+            sound.append(record.value)
+        if len(checker) == _BATCH_ROWS or checker.size_bytes > _BATCH_BYTES:
+            yield checker.batch(), sound.__getitem__
+            sound = []
+    yield checker.batch(), sound.__getitem__
+
+
+def _line_of(found: Found) -> RecordOf:
+    """The sound rows of lines that were checked elsewhere, as they were."""
+    known: dict[int, object] = {}
+
+    def record_of(number: int) -> object:
+        if not known:
+            known.update((record.row, record.value) for record in line_records(found.lines))
+        return known[found.checked.rows[number]]
+
+    return record_of
+
+
+def _joined(prompts: Keys, pairs: Sequence[tuple[int, int]]) -> Keys:
+    """One key per row, equal for rows that ask the same or hang together by likeness."""
+    if not pairs:
+        return prompts
+    asking = grouped(prompts)
+    firsts = asking.firsts[asking.numbers]
+    others = np.flatnonzero(firsts != np.arange(len(prompts)))
+    same = zip(firsts[others].tolist(), others.tolist(), strict=True)
+    leader = groups([*pairs, *same])
+    leaders = np.arange(len(prompts))
+    leaders[list(leader)] = list(leader.values())
+    return prompts[leaders]
 
 
 def _write_row(stream: IO[bytes], row: Mapping[str, Any]) -> None:
@@ -347,24 +411,8 @@ def _write_row(stream: IO[bytes], row: Mapping[str, Any]) -> None:
     stream.write(to_json(row, inf_nan_mode="strings") + b"\n")
 
 
-def _shown(record: Record) -> object:
-    """The row as it was; a text that cannot be written, or is damaged, is shown as far as possible."""
-    if record.damaged:
-        return str(record.value)[:_SHOWN_CHARACTERS]
-    try:
-        to_json(record.value)
-    except ValueError:
-        return repr(record.value)[:_SHOWN_CHARACTERS]
-    return record.value
-
-
 def _columns(sample: Sequence[Record]) -> str:
     names = dict.fromkeys(
         name for record in sample if isinstance(record.value, dict) for name in record.value
     )
     return ", ".join(names)
-
-
-def _sync(stream: IO[bytes]) -> None:
-    stream.flush()
-    os.fsync(stream.fileno())

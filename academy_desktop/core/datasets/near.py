@@ -1,32 +1,44 @@
 """Rows that are nearly the same: candidates by MinHash, each verified by the true Jaccard similarity.
 
-Two rows are near duplicates when the sets of their runs of `RUN_WORDS` words, letter case aside, have a
-Jaccard similarity of `LIKENESS` or more. Owns finding them. Refuses to know what happens to them.
+Two rows are near duplicates when the sets of their runs of words (see `runs`) have a Jaccard similarity of
+`LIKENESS` or more. Owns finding them. Refuses to know what happens to them.
 """
 
 from __future__ import annotations
 
+import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from enum import StrEnum
-from itertools import pairwise
 
 import numpy as np
-import rensa
 from numpy.typing import NDArray
 
-#: Words of a run, and the similarity from which on rows are near duplicates.
-RUN_WORDS = 3
+from academy_desktop.core.datasets.runs import (
+    FACTORS,
+    HASH_BITS,
+    MOST_TEXTS,
+    RUN_WORDS,
+    Numbers,
+    RunSets,
+    run_sets,
+)
+
+#: The similarity from which on rows are near duplicates.
 LIKENESS = 0.8
 
-#: Permutations, parted into bands of rows: a pair at 0.8 is missed once in some twenty thousand times,
-#: 1 - (1 - 0.8⁵)²⁵ (Leskovec, Rajaraman, Ullman: Mining of Massive Datasets, 3.4.2).
-_PERMUTATIONS, _BANDS, _BAND_ROWS = 125, 25, 5
-_SEED = 42
-_BATCH = 2048
+#: One permutation, parted into bins, of which each keeps its least hash (Li, Owen, Zhang: One Permutation
+#: Hashing, 2012); bins are parted into bands. A bin agrees at least as often as the sets are similar, so a
+#: pair at 0.8 is missed at most once in some five thousand times, (1 - 0.8⁴)¹⁶.
+_BIN_BITS, _BANDS, _BAND_BINS = 6, 16, 4
+_EMPTY = np.uint64((1 << HASH_BITS) - 1)
+#: Texts and characters that are looked at together.
+_BATCH_TEXTS, _BATCH_CHARACTERS = 2048, 1 << 21
+#: Runs that are compared together.
+_BATCH_RUNS = 1 << 19
 #: The latest rows of a bucket that a row is held against: chains of likeness stay whole, work stays linear.
 _NEIGHBOURS = 4
-
-Signatures = NDArray[np.uint32]
 
 
 class NearDups(StrEnum):
@@ -51,46 +63,74 @@ def likeness(one: frozenset[str], other: frozenset[str]) -> float:
     return shared / (len(one) + len(other) - shared)
 
 
+def sketch(texts: Sequence[str]) -> Numbers:
+    """What rows are found by: one number per band, shape (texts, bands); 0 for a band without a run."""
+    parts = [_bands(run_sets(texts[start:end])) for start, end in _batches(texts)]
+    return np.concatenate(parts) if parts else np.empty((0, _BANDS), np.uint64)
+
+
 class NearFinder:
-    """Takes texts one by one, then tells which are alike. Keeps 500 bytes of each text."""
+    """Takes texts, or their sketches, then tells which are alike. Keeps 128 bytes of each text.
+
+    Works in threads beside the caller's; `close` ends them.
+    """
 
     def __init__(self) -> None:
-        self._waiting: list[list[str]] = []
-        self._done: list[Signatures] = []
+        self._waiting: list[str] = []
+        self._characters = 0
+        self._count = os.cpu_count() or 1
+        self._threads = ThreadPoolExecutor(self._count)
+        self._begun: deque[Future[Numbers]] = deque()
+        self._done: list[Numbers] = []
 
     def add(self, text: str) -> None:
         """Take the next text."""
-        self._waiting.append(list(runs_of(text)))
-        if len(self._waiting) == _BATCH:
-            self._sign()
+        self._waiting.append(text)
+        self._characters += len(text)
+        if len(self._waiting) == _BATCH_TEXTS or self._characters > _BATCH_CHARACTERS:
+            self._sketch()
+
+    def add_sketches(self, sketches: Numbers) -> None:
+        """Take the next texts as `sketch` made them."""
+        self._finish()
+        self._done.append(sketches)
 
     def pairs(self, text_of: Callable[[int], str], watch: Callable[[], None]) -> Iterator[tuple[int, int]]:
         """Yield pairs of numbers, the earlier text first, in the order of the later.
 
         `text_of` returns a text again; `watch` is called now and then.
         """
-        self._sign()
+        self._finish()
         if not self._done:
             return
-        seen: dict[int, frozenset[str]] = {}
-        for count, (later, earlier) in enumerate(_candidates(np.concatenate(self._done))):
-            if count % 1024 == 0:
-                watch()
-            if len(seen) > 4 * _BATCH:
-                seen.clear()
-            sets = []
-            for number in (earlier, later):
-                if number not in seen:
-                    seen[number] = runs_of(text_of(number))
-                sets.append(seen[number])
-            if likeness(*sets) >= LIKENESS:
-                yield earlier, later
+        later, earlier = _candidates(np.concatenate(self._done), watch)
+        begun: deque[tuple[slice, Future[NDArray[np.bool_]]]] = deque()
+        for start in range(0, len(later), _BATCH_TEXTS):
+            watch()
+            some = slice(start, start + _BATCH_TEXTS)
+            numbers, places = np.unique(np.concatenate([later[some], earlier[some]]), return_inverse=True)
+            texts = [text_of(number) for number in numbers.tolist()]
+            begun.append((some, self._threads.submit(_are_alike, texts, places)))
+            if len(begun) > self._count:
+                yield from _chosen(later, earlier, *begun.popleft())
+        for one in begun:
+            yield from _chosen(later, earlier, *one)
 
-    def _sign(self) -> None:
+    def close(self) -> None:
+        """End the threads; what they have begun is given up."""
+        self._threads.shutdown(cancel_futures=True)
+
+    def _sketch(self) -> None:
         if self._waiting:
-            matrix = rensa.RMinHash.digest_matrix_from_token_sets(self._waiting, _PERMUTATIONS, _SEED)
-            self._done.append(np.array(matrix.to_rows(), dtype=np.uint32))
-            self._waiting = []
+            self._begun.append(self._threads.submit(sketch, self._waiting))
+            self._waiting, self._characters = [], 0
+        while len(self._begun) > self._count:
+            self._done.append(self._begun.popleft().result())
+
+    def _finish(self) -> None:
+        self._sketch()
+        self._done += [one.result() for one in self._begun]
+        self._begun.clear()
 
 
 def groups(pairs: Sequence[tuple[int, int]]) -> dict[int, int]:
@@ -118,20 +158,103 @@ def repeated(pairs: Sequence[tuple[int, int]]) -> set[int]:
     return dropped
 
 
-def _candidates(signatures: Signatures) -> list[tuple[int, int]]:
-    """Pairs (later, earlier) of rows that are equal in a whole band, sorted."""
-    found: set[tuple[int, int]] = set()
+def _batches(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Parts of texts that fit into memory side by side."""
+    start = characters = 0
+    for place, text in enumerate(texts):
+        characters += len(text)
+        if place - start == MOST_TEXTS - 1 or characters > _BATCH_CHARACTERS:
+            yield start, place + 1
+            start, characters = place + 1, 0
+    if start < len(texts):
+        yield start, len(texts)
+
+
+def _bands(sets: RunSets) -> Numbers:
+    """The bands of some texts: the least run of each bin, some bins hashed together."""
+    bins = sets.keys >> np.uint64(HASH_BITS - _BIN_BITS)
+    first = np.ones(len(bins), bool)
+    np.not_equal(bins[1:], bins[:-1], out=first[1:])
+    least = np.full((len(sets.ends) - 1) << _BIN_BITS, _EMPTY)
+    least[bins[first].astype(np.intp)] = sets.keys[first] & _EMPTY
+    banded = least.reshape(-1, _BANDS, _BAND_BINS)
+    hashes: Numbers = banded[:, :, 0] * FACTORS[0]
+    for place in range(1, _BAND_BINS):
+        hashes = (hashes ^ (hashes >> np.uint64(31))) + banded[:, :, place] * FACTORS[place]
+    hashes = (hashes ^ (hashes >> np.uint64(29))) * FACTORS[0]
+    hashes[(banded == _EMPTY).all(axis=2)] = 0
+    return hashes
+
+
+def _candidates(sketches: Numbers, watch: Callable[[], None]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows (later, earlier) that are equal in a whole band, sorted."""
+    row_bits = np.uint64(max(len(sketches) - 1, 1).bit_length())
+    rows = np.arange(len(sketches), dtype=np.uint64)
+    row_mask = (np.uint64(1) << row_bits) - np.uint64(1)
+    found = [np.empty(0, np.uint64)]
     for band in range(_BANDS):
-        part = np.ascontiguousarray(signatures[:, band * _BAND_ROWS : (band + 1) * _BAND_ROWS])
-        keys = part.view(np.dtype((np.void, part.dtype.itemsize * _BAND_ROWS))).ravel()
-        _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
-        shared = np.flatnonzero(counts[inverse] > 1)
-        order = shared[np.argsort(inverse[shared], kind="stable")]
-        edges = np.flatnonzero(np.diff(inverse[order])) + 1
-        for bucket in np.split(order, edges):
-            rows = bucket.tolist()
-            found.update((later, earlier) for earlier, later in pairwise(rows))
-            found.update((row, rows[0]) for row in rows[2:])
-            for step in range(2, _NEIGHBOURS + 1):
-                found.update(zip(rows[step:], rows[:-step], strict=True))
-    return sorted(found)
+        watch()
+        hashes = sketches[:, band]
+        full = hashes != 0
+        order = np.sort((hashes[full] & ~row_mask) | rows[full])
+        numbers, buckets = order & row_mask, order >> row_bits
+        repeats = buckets[1:] == buckets[:-1]
+        if not repeats.any():
+            continue
+        begins = np.maximum.accumulate(np.where(np.append(False, repeats), 0, np.arange(len(order))))
+        for step in range(1, _NEIGHBOURS + 1):
+            same = np.flatnonzero(buckets[step:] == buckets[:-step]) + step
+            found.append((numbers[same] << np.uint64(32)) | numbers[same - step])
+        far = np.flatnonzero(np.arange(len(order)) - begins > _NEIGHBOURS)
+        found.append((numbers[far] << np.uint64(32)) | numbers[begins[far]])
+        found = [np.unique(np.concatenate(found))]
+    pairs = found[0]
+    return (pairs >> np.uint64(32)).astype(np.intp), (pairs & np.uint64(0xFFFFFFFF)).astype(np.intp)
+
+
+def _chosen(
+    later: NDArray[np.intp], earlier: NDArray[np.intp], some: slice, alike: Future[NDArray[np.bool_]]
+) -> Iterator[tuple[int, int]]:
+    chosen = alike.result()
+    return zip(earlier[some][chosen].tolist(), later[some][chosen].tolist(), strict=True)
+
+
+def _are_alike(texts: Sequence[str], places: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """For each pair of texts, whether the true similarity is high enough.
+
+    The first half of `places` says which text is the one of each pair, the second half which is the other.
+    """
+    parts = [run_sets(texts[start:end]) for start, end in _batches(texts)]
+    runs = np.concatenate([part.keys & _EMPTY for part in parts])
+    sizes = np.concatenate([np.diff(part.ends) for part in parts])
+    begins = np.cumsum(sizes) - sizes
+    one, other = np.split(places, 2)
+    both = np.cumsum(sizes[one] + sizes[other])
+    alike = np.zeros(len(one), bool)
+    start = 0
+    while start < len(one):
+        before = int(both[start - 1]) if start else 0
+        end = max(int(np.searchsorted(both, before + _BATCH_RUNS)), start + 1)
+        alike[start:end] = _shared(runs, begins, sizes, one[start:end], other[start:end])
+        start = end
+    return alike
+
+
+def _shared(
+    runs: Numbers,
+    begins: NDArray[np.intp],
+    sizes: NDArray[np.intp],
+    one: NDArray[np.intp],
+    other: NDArray[np.intp],
+) -> NDArray[np.bool_]:
+    """Whether the sets `one` and `other` of each pair share enough."""
+    sets = np.concatenate([one, other])
+    counts = sizes[sets]
+    inside = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
+    pair = np.tile(np.arange(len(one), dtype=np.uint64), 2) << np.uint64(HASH_BITS)
+    keys = np.sort(np.repeat(pair, counts) | runs[np.repeat(begins[sets], counts) + inside])
+    twice = keys[1:][keys[1:] == keys[:-1]] >> np.uint64(HASH_BITS)
+    shared = np.bincount(twice.astype(np.intp), minlength=len(one))
+    together: NDArray[np.intp] = sizes[one] + sizes[other] - shared
+    enough: NDArray[np.bool_] = shared >= LIKENESS * together
+    return enough

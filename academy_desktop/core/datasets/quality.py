@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
 from enum import StrEnum
+from functools import lru_cache
 
 from pydantic_core import to_json
 
@@ -33,6 +33,9 @@ MAX_CHARACTERS = 4_000_000
 #: Fewer rows than this deserve a warning.
 FEW_ROWS = {Profile.STRICT: 150, Profile.BALANCED: 100, Profile.LENIENT: 50}
 
+#: Whose turns have to say something.
+_MEASURED = frozenset({"user", "assistant"})
+
 #: Whose turn may follow whose; None begins a conversation.
 _FOLLOWERS: dict[str | None, frozenset[str]] = {
     None: frozenset({"user"}),
@@ -47,20 +50,27 @@ def flaw(content: Content, profile: Profile) -> Reason | None:
     """Return why a row is not kept, or None."""
     if sum(map(len, texts(content))) > MAX_CHARACTERS:
         return Reason.TOO_LONG
-    if "text" in content:
-        return _short_text(content["text"], profile) or _unwritable(content)
-    reason = None
-    for messages in conversations(content) if content.get("messages") else ([],):
-        reason = reason or _misordered(messages) or _short_turn(messages, MIN_CHARACTERS[profile])
-    if reason is None and "chosen" in content and content["chosen"] == content.get("rejected"):
-        return Reason.SAME_ANSWERS
-    return reason or _unwritable(content)
+    return _shortcoming(content, profile) or (None if _written(content) else Reason.UNPARSABLE)
 
 
-def row_key(content: Content) -> bytes:
-    """Sixteen bytes that are equal for equal rows."""
-    # The order of a record's fields says nothing.
-    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).digest()
+def stored(content: Content, profile: Profile) -> bytes | Reason:
+    """Return a row as it is stored, or why it is not kept."""
+    written = _written(content)
+    # A character takes a byte or more: of rows that are not long as bytes none is long as text.
+    if written is None or len(written) > MAX_CHARACTERS:
+        return flaw(content, profile) or written or Reason.UNPARSABLE
+    return _shortcoming(content, profile) or written
+
+
+def row_key(content: Content, written: bytes | None = None) -> bytes:
+    """Sixteen bytes that are equal for equal rows.
+
+    With `written`, the row as `stored` gave it, they come faster and are others.
+    """
+    # The order of a record's fields says nothing; other fields are always in the same order.
+    if written is None or (b'"tool' in written and _has_records(content)):
+        written = json.dumps(content, sort_keys=True).encode()
+    return hashlib.blake2b(written, digest_size=16).digest()
 
 
 def prompt_key(content: Content) -> bytes:
@@ -68,37 +78,69 @@ def prompt_key(content: Content) -> bytes:
     if "text" in content:
         return row_key(content)
     # Lengths part the fields, so that no two conversations can run into the same bytes.
-    digest = hashlib.blake2b(digest_size=16)
+    parts = []
     for turn in asked(content):
         text = " ".join(turn["content"].casefold().split()).encode()
-        digest.update(f"{turn['role']}:{len(text)}:".encode())
-        digest.update(text)
-    return digest.digest()
+        parts.append(b"%b:%d:%b" % (turn["role"].encode(), len(text), text))
+    return hashlib.blake2b(b"".join(parts), digest_size=16).digest()
 
 
-def _misordered(messages: Messages) -> Reason | None:
+def _shortcoming(content: Content, profile: Profile) -> Reason | None:
+    """What a row lacks, apart from its length and from characters that are none."""
+    if "text" in content:
+        return _short_text(content["text"], profile)
+    shortest = MIN_CHARACTERS[profile]
+    messages = content.get("messages") or []
+    if "chosen" not in content or not messages:
+        return _conversation_flaw(messages, shortest)
+    for messages in conversations(content):
+        reason = _conversation_flaw(messages, shortest)
+        if reason is not None:
+            return reason
+    return Reason.SAME_ANSWERS if content["chosen"] == content.get("rejected") else None
+
+
+def _has_records(content: Content) -> bool:
+    """Whether a row holds objects of its own making, whose fields may come in any order."""
+    if "tools" in content:
+        return True
+    turns = [*content.get("messages", ()), *content.get("chosen", ()), *content.get("rejected", ())]
+    return any("tool_calls" in turn for turn in turns)
+
+
+@lru_cache(maxsize=1024)  # of a million conversations most have one of a few orders
+def _misordered(roles: tuple[str, ...]) -> Reason | None:
     """Why the speakers cannot be trained: the user begins, turns alternate, an answer ends it."""
-    turns = messages[1:] if messages and messages[0]["role"] == "system" else messages
+    turns = roles[1:] if roles[:1] == ("system",) else roles
     if not turns:
         return Reason.EMPTY_PROMPT
     before: str | None = None
-    for turn in turns:
-        if turn["role"] not in _FOLLOWERS[before]:
+    for role in turns:
+        if ("assistant" if role == "call" else role) not in _FOLLOWERS[before]:
             return Reason.BAD_ROLES
-        before = "call" if turn.get("tool_calls") else turn["role"]
+        before = role
     return None if before in {"assistant", "call"} else Reason.BAD_ROLES
 
 
-def _short_turn(messages: Iterable[dict[str, object]], shortest: int) -> Reason | None:
+def _conversation_flaw(messages: Messages, shortest: int) -> Reason | None:
+    """Why a conversation cannot be trained; of turns the first that is empty or too short."""
+    short: Reason | None = None
+    roles = []
     for turn in messages:
-        if turn["role"] in {"system", "tool"} or turn.get("tool_calls"):
-            continue
-        length = len(str(turn["content"]).strip())
-        if length == 0:
-            return Reason.EMPTY_PROMPT if turn["role"] == "user" else Reason.EMPTY_ANSWER
-        if length < shortest:
-            return Reason.TOO_SHORT
-    return None
+        role = turn["role"]
+        if turn.get("tool_calls"):
+            role = "call"
+        elif short is None and role in _MEASURED:
+            length = len(str(turn["content"]).strip())
+            short = _short_turn(role, length, shortest) if length < shortest else None
+        roles.append(role)
+    return _misordered(tuple(roles)) or short
+
+
+def _short_turn(role: str, length: int, shortest: int) -> Reason | None:
+    if length == 0:
+        return Reason.EMPTY_PROMPT if role == "user" else Reason.EMPTY_ANSWER
+    return Reason.TOO_SHORT if length < shortest else None
 
 
 def _short_text(text: str, profile: Profile) -> Reason | None:
@@ -108,10 +150,9 @@ def _short_text(text: str, profile: Profile) -> Reason | None:
     return Reason.TOO_SHORT if length < MIN_CHARACTERS[profile] else None
 
 
-def _unwritable(content: Content) -> Reason | None:
-    """Whether a text cannot be written: half of a surrogate pair is no character."""
+def _written(content: Content) -> bytes | None:
+    """A row in JSON; None where it cannot be written: half of a surrogate pair is no character."""
     try:
-        to_json(content)
+        return to_json(content, inf_nan_mode="strings")
     except ValueError:
-        return Reason.UNPARSABLE
-    return None
+        return None

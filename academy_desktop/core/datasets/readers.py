@@ -1,4 +1,4 @@
-"""Reads files row by row: JSON, CSV, text in UTF-8, Parquet, Arrow, PDF and Word; also gzipped.
+"""Reads files row by row: JSON, CSV, text, Parquet, Arrow, PDF and Word; also gzipped.
 
 Lines, tables, lists and columns are streamed; other documents are read whole, up to a limit. A row that
 cannot be read is handed on as damaged with its number, so that it is counted; a file that cannot be
@@ -12,6 +12,7 @@ import csv
 import hashlib
 import io
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,10 +24,12 @@ from pydantic_core import from_json
 
 from academy_desktop.core.datasets.columnar import read_arrow, read_parquet
 from academy_desktop.core.datasets.documents import read_docx, read_pdf
+from academy_desktop.core.datasets.encodings import Encoding, Recoded, encoding_of, undecodable_line
 from academy_desktop.core.datasets.inflating import Inflated
 from academy_desktop.core.datasets.json_lists import read_list
+from academy_desktop.core.datasets.lines import Lines, read_lines, shown_line
 from academy_desktop.core.datasets.passages import read_text
-from academy_desktop.core.datasets.sniffing import HEAD_BYTES, Kind, Sniffed, sniff
+from academy_desktop.core.datasets.sniffing import HEAD_BYTES, Kind, Sniffed, is_text, sniff
 from trainers.errors import AcademyError, ErrorCode
 
 if TYPE_CHECKING:
@@ -34,10 +37,6 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES = 1 << 20
 
-#: The longest line that is a row, in bytes; a longer one is damaged.
-LINE_BYTES = 16 << 20
-#: How much of such a line is shown.
-_KEPT_BYTES = 4096
 #: The largest file that is read whole, in bytes; a JSON list beyond `LIST_BYTES` is read value by value.
 DOCUMENT_BYTES = 128 << 20
 LIST_BYTES = 8 << 20
@@ -53,10 +52,15 @@ class Record:
 
 
 class Tap(io.RawIOBase):
-    """A file that is hashed and watched while it is read from beginning to end."""
+    """A file that is hashed and watched while it is read from beginning to end.
+
+    Its end is where it was when it was opened: one that grows as fast as it is read would have none.
+    """
 
     def __init__(self, path: Path, watch: Callable[[int], None]) -> None:
         self._raw = path.open("rb", buffering=0)
+        # A pipe, and what the system makes up, has no size and ends by itself.
+        self._end = os.fstat(self._raw.fileno()).st_size or sys.maxsize
         self._watch = watch
         self._hash = hashlib.sha256()
         self.size_bytes = 0
@@ -68,7 +72,7 @@ class Tap(io.RawIOBase):
     def readinto(self, buffer: WriteableBuffer, /) -> int:
         """Read up to the buffer's length, hash it, and tell the watcher how many bytes came."""
         view = memoryview(buffer)
-        count = self._raw.readinto(view) or 0
+        count = self._raw.readinto(view[: self._end - self.size_bytes]) or 0
         self._hash.update(view[:count])
         self.size_bytes += count
         self._watch(count)
@@ -93,34 +97,49 @@ class SourceFile:
     watch: Callable[[int], None] = field(default=lambda count: None)
     size_bytes: int = 0
     sha256: str = ""
+    encoding: Encoding = Encoding.AUTO
 
     def records(self) -> Iterator[Record]:
-        """Yield the rows in order.
+        """Yield the rows in order; raises as `pieces`."""
+        for piece in self.pieces():
+            if isinstance(piece, Lines):
+                yield from line_records(piece)
+            else:
+                yield piece
+
+    def pieces(self) -> Iterator[Record | Lines]:
+        """Yield the rows in order, as far as they are lines many at a time and not looked at.
 
         Raises:
-            AcademyError: `file_not_found`, `file_unreadable`, `file_empty` or `file_not_its_format`.
+            AcademyError: `file_not_found`, `file_unreadable`, `file_empty`, `file_encoding` or
+                `file_not_its_format`.
         """
-        with _readable(self.path):
+        with _readable(self.path, self.encoding):
             before = os.stat(self.path)
             with Tap(self.path, self.watch) as tap:
                 raw = Inflated(tap) if self.path.suffix.lower() == ".gz" else tap
                 stream = io.BufferedReader(raw, _CHUNK_BYTES)
+                if is_text(self.path):
+                    stream = _in_utf8(stream, self.encoding)
                 sniffed = sniff(self.path, stream.peek(HEAD_BYTES)[:HEAD_BYTES])
-                yield from self._records(sniffed, stream)
+                yield from self._pieces(sniffed, stream, is_as_stored=stream.raw is tap)
                 _exhaust(tap)
                 self.size_bytes, self.sha256 = tap.size_bytes, tap.sha256
             after = os.stat(self.path)
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             raise _unreadable(self.path, "it changed while it was read")
 
-    def _records(self, sniffed: Sniffed, stream: io.BufferedReader[Any]) -> Iterator[Record]:
+    def _pieces(
+        self, sniffed: Sniffed, stream: io.BufferedReader[Any], *, is_as_stored: bool
+    ) -> Iterator[Record] | Iterator[Lines]:
+        place = 0
         if stream.peek(3).startswith(codecs.BOM_UTF8):
-            stream.read(3)
+            place = len(stream.read(3))
         match sniffed.kind:
             case Kind.DOCUMENT:
                 return _document(stream)
             case Kind.LINES:
-                return _lines(_bounded(stream))
+                return read_lines(stream, place if is_as_stored else None)
             case Kind.TABLE:
                 return _table(stream, sniffed.delimiter)
             case Kind.TEXT:
@@ -139,11 +158,31 @@ class SourceFile:
         return _whole(stream) if self.path.suffix.lower() == ".gz" else self.path
 
 
+def _in_utf8(stream: io.BufferedReader[Any], said: Encoding) -> io.BufferedReader[Any]:
+    encoding = encoding_of(stream.peek(4)[:4], said)
+    return (
+        stream if encoding == Encoding.UTF_8 else io.BufferedReader(Recoded(stream, encoding), _CHUNK_BYTES)
+    )
+
+
+def _not_encoded(path: Path, said: Encoding) -> AcademyError:
+    """The failure of a text that is not in its encoding, with the line to look at."""
+    with path.open("rb", buffering=0) as raw:
+        stream = io.BufferedReader(Inflated(raw) if path.suffix.lower() == ".gz" else raw, _CHUNK_BYTES)
+        encoding = encoding_of(stream.peek(4)[:4], said)
+        line = undecodable_line(stream, encoding)
+    return AcademyError(ErrorCode.FILE_ENCODING, path=str(path), encoding=encoding.upper(), line=line)
+
+
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def _readable(path: Path, said: Encoding) -> Iterator[None]:
     """Turn whatever goes wrong with reading into its code."""
     try:
         yield
+    except UnicodeDecodeError as error:
+        if not is_text(path):
+            raise _unreadable(path, str(error)) from error
+        raise _not_encoded(path, said) from error
     except FileNotFoundError as error:
         raise AcademyError(ErrorCode.FILE_NOT_FOUND, path=str(path)) from error
     except (OSError, ValueError, csv.Error) as error:
@@ -182,17 +221,6 @@ def _whole(stream: io.BufferedReader[Any]) -> bytes:
     return b"".join(parts)
 
 
-def _bounded(stream: io.BufferedReader[Any]) -> Iterator[bytes]:
-    """The lines of a stream; of one that is too long its beginning, which is no JSON any more."""
-    while line := stream.readline(LINE_BYTES):
-        rest = line
-        while rest and not rest.endswith(b"\n"):
-            rest = stream.readline(_CHUNK_BYTES)
-            if rest and len(line) == LINE_BYTES:
-                line = line[:_KEPT_BYTES] + b" \xe2\x80\xa6"
-        yield line
-
-
 def _document(stream: io.BufferedReader[Any]) -> Iterator[Record]:
     """Rows of a JSON document: a list, an object that holds one list of objects, or one object."""
     content = _upto(stream, LIST_BYTES)
@@ -214,8 +242,9 @@ def _rows_of(content: bytes) -> Iterator[Record]:
         value = from_json(content)
     except ValueError:
         if content[:1] != b"{" or b"\n{" not in content:
+            content.decode()  # says so, if that is what is wrong
             raise
-        yield from _lines(content.splitlines(keepends=True))  # lines after all, some of them damaged
+        yield from line_records(Lines(content, 1))  # lines after all, some of them damaged
         return
     if isinstance(value, dict):
         lists = [entry for entry in value.values() if _is_rows(entry)]
@@ -228,15 +257,13 @@ def _is_rows(value: object) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(entry, dict) for entry in value)
 
 
-def _lines(stream: Iterable[bytes]) -> Iterator[Record]:
-    """One JSON value per line; empty lines are passed over but counted."""
-    for number, line in enumerate(stream, 1):
-        if not line.strip():
-            continue
+def line_records(lines: Lines) -> Iterator[Record]:
+    """One JSON value per line."""
+    for number, line in lines.numbered():
         try:
             yield Record(number, from_json(line))
         except ValueError:
-            yield Record(number, line.decode("utf-8", "replace").rstrip("\r\n"), damaged=True)
+            yield Record(number, shown_line(line), damaged=True)
 
 
 def _table(stream: io.BufferedReader[Any], delimiter: str) -> Iterator[Record]:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from academy_desktop.core.datasets.splitting import held_out
+from academy_desktop.core.datasets.splitting import as_keys, grouped, held_out
 
 PROMPTS = st.lists(st.integers(0, 30).map(lambda number: number.to_bytes(16, "big")), max_size=80)
 FRACTIONS = st.floats(0.0, 0.99)
@@ -41,6 +41,22 @@ def test_different_prompts_give_the_exact_share_in_any_order(
     wanted = max(1, min(round(len(prompts) * fraction), len(prompts) - 1)) if fraction else 0
     assert sum(sides) == wanted
     assert sides == held_out(prompts[::-1], fraction, seed)[::-1]
+
+
+#: Keys of which many have one half in common.
+HALVES = st.lists(
+    st.tuples(*[st.sampled_from([b"a" * 8, b"b" * 8, b"c" * 8])] * 2).map(b"".join), max_size=20
+)
+
+
+@given(HALVES | PROMPTS)
+def test_groups_are_those_of_equal_keys_and_do_not_depend_on_the_order(keys: list[bytes]) -> None:
+    groups = grouped(as_keys(b"".join(keys)))
+    numbers = groups.numbers.tolist()
+    assert len(set(keys)) == len(groups.sizes) == len(groups.firsts)
+    assert [keys.index(key) for key in keys] == groups.firsts[groups.numbers].tolist()
+    assert [keys.count(key) for key in keys] == groups.sizes[groups.numbers].tolist()
+    assert grouped(as_keys(b"".join(keys[::-1]))).numbers.tolist() == numbers[::-1]
 
 
 def test_another_seed_chooses_others() -> None:
