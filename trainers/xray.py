@@ -1,6 +1,7 @@
 """The X-ray of a dataset for a model: every row rendered, measured and checked, in processes where that pays.
 
-Writes into a folder: `lengths.bin` (little-endian uint32: tokens of each row, 0 where the template fails) and
+Writes into a folder: `lengths.bin` (little-endian uint32: tokens of each row, 0 where the template fails, of
+two answers those of the longer) and
 `defects.jsonl` (`{"row", "id", "code", "facts"}`; rows count from 0 over all files); where asked,
 `tokens.bin` (uint32: all ids) and `trained.bin` (a byte per token: 1 is trained).
 
@@ -15,7 +16,7 @@ import os
 import sys
 from array import array
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
@@ -24,13 +25,16 @@ from typing import Any
 
 from trainers.errors import AcademyError, ErrorCode
 from trainers.rendering import Renderer
-from trainers.rendering.defects import Inspector
+from trainers.rendering.defects import Defect, Inspector
 
 #: Bytes of rows that a worker takes at a time, and below how many no worker is worth its start.
 SHARE_BYTES = 1 << 18
 WORTH_WORKERS_BYTES = 1 << 20
 
 Progress = Callable[[int, int, str], None]
+Turns = Sequence[dict[str, Any]]
+#: Token ids, and the ranges of them that are trained.
+Stream = tuple[list[int], Sequence[tuple[int, int]]]
 
 
 @dataclass(frozen=True)
@@ -116,24 +120,37 @@ class Worker:
         for at, line in _lines(self._order.files[share.file], share):
             try:
                 row = json.loads(line)
-                messages, tools = _conversation(row), row.get("tools")
+                parts = _Parts.of(row)
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 path = self._order.files[share.file]
                 raise AcademyError(ErrorCode.DATASET_DAMAGED, path=path, detail=f"byte {at}") from error
-            rendered, defects = self._inspector.inspect(messages, tools)
+            streams, defects = self._inspected(parts)
             for defect in defects:
                 found.defects.append((found.rows, row.get("id"), defect.code.value, dict(defect.facts)))
             found.rows += 1
-            if rendered is None:
+            if streams is None:
                 found.failed += 1
                 found.lengths.append(0)
                 continue
-            found.lengths.append(len(rendered.ids))
-            _count(found, rendered.runs)
+            found.lengths.append(max(len(ids) for ids, _ in streams))
+            _count(found, [runs for _, runs in streams])
             if self._order.keep_tokens:
-                found.tokens.extend(rendered.ids)
-                found.trained += _mask(len(rendered.ids), rendered.runs)
+                for ids, runs in streams:
+                    found.tokens.extend(ids)
+                    found.trained += _mask(len(ids), runs)
         return found
+
+    def _inspected(self, parts: _Parts) -> tuple[Sequence[Stream] | None, tuple[Defect, ...]]:
+        """The token streams that a row gives, or None where the template refuses one; and its defects."""
+        if parts.text is not None:
+            ids, defects = self._inspector.inspect_text(parts.text)
+            return [(ids, [(0, len(ids))])], defects
+        if parts.rejected is None:
+            rendered, defects = self._inspector.inspect(parts.asked, parts.tools)
+            return (None if rendered is None else [(rendered.ids, rendered.runs)]), defects
+        both, defects = self._inspector.inspect_pair(parts.asked, parts.chosen, parts.rejected)
+        streams = [(one.ids, one.runs) for one in both if one is not None]
+        return (streams if len(streams) == len(both) else None), defects
 
 
 class _Record:
@@ -181,25 +198,51 @@ class _Record:
         }
 
 
-def _conversation(row: dict[str, Any]) -> list[dict[str, Any]]:
-    """The turns of a row; of a preference pair those with the answer that is preferred."""
-    turns = [*row["messages"], *row.get("chosen", ())]
-    if not all(isinstance(turn, dict) for turn in turns):
+@dataclass(frozen=True)
+class _Parts:
+    """What of a row is rendered: plain text, a conversation, or turns with a better and a worse answer."""
+
+    asked: Turns = ()
+    tools: Turns | None = None
+    chosen: Turns = ()
+    rejected: Turns | None = None
+    text: str | None = None
+
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> _Parts:
+        if "text" in row:
+            if not isinstance(row["text"], str):
+                raise TypeError("a text is a string")
+            return cls(text=row["text"])
+        if "chosen" in row:
+            return cls(_turns(row["messages"]), None, _turns(row["chosen"]), _turns(row["rejected"]))
+        return cls(_turns(row["messages"]), row.get("tools"))
+
+
+def _turns(value: list[dict[str, Any]]) -> Turns:
+    if not all(isinstance(turn, dict) for turn in value):
         raise TypeError("a turn is an object")
-    return turns
+    return value
 
 
-def _count(found: Findings, runs: Iterable[tuple[int, int]]) -> None:
-    """Count trained positions. The first token of a row has nothing before it to be learned from."""
-    first = None
-    for start, end in runs:
-        start = max(start, 1)
-        if start < end:
-            found.learned[start] += 1
-            found.learned[end] -= 1
-            first = start if first is None else first
-    if first is not None:
-        found.firsts[first] += 1
+def _count(found: Findings, streams: Sequence[Sequence[tuple[int, int]]]) -> None:
+    """Count trained positions. The first token of a row has nothing before it to be learned from.
+
+    A row of several streams teaches from where the last of them begins to.
+    """
+    firsts = []
+    for runs in streams:
+        first = None
+        for start, end in runs:
+            start = max(start, 1)
+            if start < end:
+                found.learned[start] += 1
+                found.learned[end] -= 1
+                first = start if first is None else first
+        firsts.append(first)
+    known = [first for first in firsts if first is not None]
+    if len(known) == len(firsts):
+        found.firsts[max(known)] += 1
 
 
 def _mask(length: int, runs: Iterable[tuple[int, int]]) -> bytearray:

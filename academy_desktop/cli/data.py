@@ -7,19 +7,18 @@ from typing import Annotated, Any
 import typer
 
 from academy_desktop.cli.data_making import register_making
+from academy_desktop.cli.data_peek import FORMATS, check_form, mapping_of, register_peek
 from academy_desktop.cli.data_words import as_text, fields_of
 from academy_desktop.cli.session import Session
 from academy_desktop.core.datasets.audit import Report, count_of, problem_counts
-from academy_desktop.core.datasets.forms import Form
+from academy_desktop.core.datasets.encodings import Encoding
 from academy_desktop.core.datasets.near import NearDups
 from academy_desktop.core.datasets.quality import Profile
-from academy_desktop.core.datasets.xray import preview
-from trainers.errors import AcademyError, ErrorCode
+from academy_desktop.core.datasets.xray import Preview, preview_row
 from trainers.recipe import Training
 from trainers.rendering import Renderer
 from trainers.rendering.defects import DefectCode
 
-FORMATS = ("auto", *(form.value for form in Form))
 #: Columns of the longest bar of a histogram.
 BAR_WIDTH = 40
 MAX_LENGTH: int = Training.model_fields["max_seq_length"].default
@@ -31,6 +30,7 @@ def register(app: typer.Typer, session: Session) -> None:
     group = typer.Typer(help=_("Datasets: import, look, audit."), no_args_is_help=True)
     app.add_typer(group, name="data")
     _register_import(group, session)
+    register_peek(group, session)
     register_making(group, session)
     _register_views(group, session)
     _register_xray(group, session)
@@ -51,7 +51,11 @@ def _register_import(group: typer.Typer, session: Session) -> None:
         ] = "auto",
         columns: Annotated[
             list[str] | None,
-            typer.Option("--map", metavar="FIELD=COLUMN", help=_("Which column is which; may be repeated.")),
+            typer.Option(
+                "--map",
+                metavar="FIELD=COLUMN",
+                help=_("Which column is which; FIELD= leaves a field out; may be repeated."),
+            ),
         ] = None,
         profile: Annotated[
             Profile, typer.Option(help=_("How strictly rows are checked."))
@@ -68,22 +72,23 @@ def _register_import(group: typer.Typer, session: Session) -> None:
             NearDups,
             typer.Option(help=_("Rows that are nearly the same: keep, keep on one side (apart), or drop.")),
         ] = NearDups.APART,
+        encoding: Annotated[
+            Encoding, typer.Option(help=_("How text files are encoded, if their first bytes do not say it."))
+        ] = Encoding.AUTO,
     ) -> None:
-        if form not in FORMATS:
-            raise typer.BadParameter(
-                _("one of {known}").format(known=", ".join(FORMATS)), param_hint="--format"
-            )
+        check_form(session, form)
         with session.screen.progress(_("Importing")) as told:
             manifest = session.workshop.datasets.import_files(
                 files,
                 name,
                 format=form,
-                mapping=_mapping(columns or []),
+                mapping=mapping_of(columns or []),
                 profile=profile,
                 eval_fraction=share,
                 seed=seed,
                 dedup=dedup,
                 near_dups=near_dups,
+                encoding=encoding,
                 eval_files=eval_file or (),
                 progress=lambda done, total: told(done, total, ""),
             )
@@ -167,7 +172,7 @@ def _register_xray(group: typer.Typer, session: Session) -> None:
         session.screen.answer(fields, "\n".join(lines))
 
     @group.command("preview", help=_("Show one row as the model sees it; what is trained is marked."))
-    def preview_row(
+    def show_row(
         dataset: str,
         model: Annotated[str, model_option],
         row: Annotated[int, typer.Option(min=1, help=_("Number of the row, from 1."))] = 1,
@@ -177,37 +182,33 @@ def _register_xray(group: typer.Typer, session: Session) -> None:
         if number is None:
             raise typer.BadParameter(_("there is no such row"), param_hint="--row")
         wanted = rows.row(number)
-        shown = preview(_renderer(session, model), wanted.messages, wanted.tools)
-        spans = [dataclasses.asdict(stretch) for stretch in shown.stretches]
-        marked = "".join(
-            f"⟦{shown.text[one.start : one.end]}⟧" if one.trained else shown.text[one.start : one.end]
-            for one in shown.stretches
-        )
-        session.screen.answer(
-            {
-                "text": shown.text,
-                "spans": spans,
-                "tokens": len(shown.tokens),
-                "token_ids": [token.id for token in shown.tokens],
-                "supervised_tokens": shown.supervised_tokens,
-            },
-            marked,
-        )
+        shown, *others = preview_row(_renderer(session, model), wanted)
+        fields, lines = _rendered(shown), [_marked(shown)]
+        for other in others:
+            fields["rejected"] = _rendered(other)
+            lines += ["", _("With the worse answer, learned to be avoided:"), "", _marked(other)]
+        if wanted.label is not None:
+            fields["label"] = wanted.label
+            good, bad = _("This answer was found good."), _("This answer was found bad.")
+            lines += ["", good if wanted.label else bad]
+        session.screen.answer(fields, "\n".join(lines))
 
 
-def _mapping(pairs: list[str]) -> dict[str, str] | None:
-    """Read FIELD=COLUMN pairs.
+def _rendered(shown: Preview) -> dict[str, Any]:
+    return {
+        "text": shown.text,
+        "spans": [dataclasses.asdict(stretch) for stretch in shown.stretches],
+        "tokens": len(shown.tokens),
+        "token_ids": [token.id for token in shown.tokens],
+        "supervised_tokens": shown.supervised_tokens,
+    }
 
-    Raises:
-        AcademyError: `mapping_invalid`.
-    """
-    mapping = {}
-    for pair in pairs:
-        key, equals, column = pair.partition("=")
-        if not (key and equals and column):
-            raise AcademyError(ErrorCode.MAPPING_INVALID, key=pair, detail="FIELD=COLUMN")
-        mapping[key] = column
-    return mapping or None
+
+def _marked(shown: Preview) -> str:
+    return "".join(
+        f"⟦{shown.text[one.start : one.end]}⟧" if one.trained else shown.text[one.start : one.end]
+        for one in shown.stretches
+    )
 
 
 def _audit(session: Session, dataset: str, model: str, max_length: int) -> Report:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +14,7 @@ from academy_desktop.core.datasets.handing_out import OutForm, write_out
 from academy_desktop.core.datasets.manifest import DatasetManifest
 from academy_desktop.core.datasets.quality import Profile
 from academy_desktop.core.datasets.sources import write_lines
+from academy_desktop.core.work_folder import work_folder
 from trainers.errors import AcademyError, ErrorCode
 
 
@@ -128,8 +128,8 @@ def _register_export(group: typer.Typer, session: Session) -> None:
 def _made(
     session: Session, rows: Iterable[Mapping[str, Any]], file: str, name: str, **options: Any
 ) -> DatasetManifest:
-    with TemporaryDirectory() as folder:
-        path = write_lines(Path(folder) / file, rows)
+    with work_folder(session.workshop.data.tmp, "rows.") as folder:
+        path = write_lines(folder / file, rows)
         return session.workshop.datasets.import_files([path], name, **options)
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from academy_desktop.cli.session import Session
 from academy_desktop.core.datasets.manifest import DatasetManifest
+from academy_desktop.text.forms import FORM_NAMES, sureness
 
 
 def fields_of(manifest: DatasetManifest) -> dict[str, Any]:
@@ -14,6 +15,7 @@ def fields_of(manifest: DatasetManifest) -> dict[str, Any]:
         "kind": manifest.kind,
         "near_dups": manifest.near_dups,
         "conflicting_rows": manifest.conflicting_rows,
+        "near_rows": manifest.near_rows,
         "confidence": manifest.confidence,
         "seconds": manifest.seconds,
     }
@@ -22,14 +24,15 @@ def fields_of(manifest: DatasetManifest) -> dict[str, Any]:
 def as_text(session: Session, manifest: DatasetManifest) -> str:
     """The same for people."""
     _ = session.words.gettext
-    said = _("{id}: {train} rows to learn, {held} held out, of {total} in the form “{form}”.")
+    said = _("{id}: {train} rows to learn, {held} held out, of {total} in the form “{form}” ({word}).")
     lines = [
         said.format(
             id=manifest.id,
             train=manifest.train_rows,
             held=manifest.eval_rows,
             total=manifest.rows_in,
-            form=manifest.format.value,
+            form=_(FORM_NAMES[manifest.format]),
+            word=_(sureness(manifest.confidence)),
         )
     ]
     for reason, count in manifest.dropped.items():
@@ -38,6 +41,9 @@ def as_text(session: Session, manifest: DatasetManifest) -> str:
     if manifest.conflicting_rows:
         said = _("{count} rows answer a question that another row answers differently; they were kept.")
         lines.append(said.format(count=manifest.conflicting_rows))
+    if manifest.near_rows:
+        said = _("{count} rows are nearly the same as others; they stand on one side, kept or held out.")
+        lines.append(said.format(count=manifest.near_rows))
     if manifest.few_rows is not None:
         lines.append(_("That is few: {count} rows or more are advisable.").format(count=manifest.few_rows))
     return "\n".join(lines)

@@ -11,26 +11,31 @@ from academy_desktop.text.marking import N_
 
 DEFECTS: Final = {
     "answer_truncated": N_(
-        "The row[ has {tokens} tokens and] is cut[ after {max_length}]:"
+        "The row[, with its {answer} answer,][ has {tokens} tokens and] is cut[ after {max_length}]:"
         "[ {lost_tokens} tokens of] its answers are lost."
     ),
-    "nothing_supervised": N_("No token of this row would be trained."),
+    "text_truncated": N_(
+        "The text[ has {tokens} tokens and] is cut[ after {max_length}]:[ {lost_tokens} tokens] are lost."
+    ),
+    "nothing_supervised": N_("No token of this row[, with its {answer} answer,] would be trained."),
     "double_bos": N_("The text begins with two begin-of-text tokens; the model expects one."),
     "turn_not_located": N_("An answer could not be found in the rendered text, so it is not trained."),
     "missing_end_of_turn": N_("An answer does not end with the end-of-turn token: the model would ramble."),
     "no_assistant_turn": N_("The conversation has no answer, so there is nothing to learn."),
     "system_swallowed": N_("The model’s template leaves the system turn out[ or refuses it ({detail})]."),
     "roles_out_of_order": N_(
-        "[Turn {turn} ({role})|A turn] is out of order: one speaks twice, or too early."
+        "[Turn {turn} ({role})|A turn][ with the {answer} answer] is out of order:"
+        " one speaks twice, or too early."
     ),
-    "empty_turn": N_("[Turn {turn} ({role})|A turn] is empty."),
+    "empty_turn": N_("[Turn {turn} ({role})|The text][ with the {answer} answer] is empty."),
     "tool_calls_not_rendered": N_("The model’s template cannot write the call of a tool[ ({detail})]."),
     "special_token_in_text": N_(
-        "[Turn {turn} ({role})|A turn] contains [{token}|a special token]:"
+        "[Turn {turn} ({role})|The text][ with the {answer} answer] contains [{token}|a special token]:"
         " the model takes it for a mark of its own."
     ),
     "mojibake": N_(
-        "[Turn {turn} ({role})|A turn] has garbled letters: the text was read in the wrong encoding."
+        "[Turn {turn} ({role})|The text][ with the {answer} answer] has garbled letters:"
+        " it was read in the wrong encoding."
     ),
     "template_failed": N_("The model’s template refuses the row[: {detail}]."),
 }
@@ -38,6 +43,7 @@ DEFECTS: Final = {
 #: The same in a few words, for a list with counts.
 DEFECT_NAMES: Final = {
     "answer_truncated": N_("Answers cut off"),
+    "text_truncated": N_("Texts cut off"),
     "nothing_supervised": N_("Nothing learned"),
     "double_bos": N_("Begins twice"),
     "turn_not_located": N_("Answer not found"),
@@ -60,6 +66,7 @@ MENDS: Final = {
     "empty_turn": N_("leaves the empty turn out, with its question or answer"),
     "tool_calls_not_rendered": N_("writes the call into the answer"),
     "special_token_in_text": N_("takes the special token out of the text"),
-    "mojibake": N_("restores the letters"),
+    "mojibake": N_("restores the letters that are not lost"),
     "answer_truncated": N_("A limit of {tokens} tokens holds every row."),
+    "text_truncated": N_("A limit of {tokens} tokens holds every row."),
 }

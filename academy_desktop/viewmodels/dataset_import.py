@@ -16,14 +16,16 @@ from typing import Protocol
 
 from PySide6.QtCore import QObject, Signal
 
-from academy_desktop.core.datasets.importing import Cancelled, Progress
+from academy_desktop.core.datasets.importing import Cancelled, ImportOptions, Progress
 from academy_desktop.core.datasets.manifest import DatasetManifest
+from academy_desktop.core.datasets.near import NearDups
 from academy_desktop.core.datasets.quality import FEW_ROWS, MIN_CHARACTERS, Profile
 from academy_desktop.core.datasets.sniffing import ENDINGS as READ_ENDINGS
 from academy_desktop.text.formats import Formats
 from academy_desktop.text.marking import N_
 from academy_desktop.text.messages import Description, Messages
 from academy_desktop.viewmodels.background import as_academy, in_thread
+from academy_desktop.viewmodels.import_preview import ImportPreview
 from academy_desktop.viewmodels.supervisor import Supervisor
 from trainers.errors import AcademyError, ErrorCode
 
@@ -33,11 +35,27 @@ ENDINGS = (*(ending.removeprefix(".") for ending in READ_ENDINGS), "gz")
 #: Shares of held-out rows on offer, and the usual one.
 SHARES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
 USUAL_SHARE = 0.1
+USUAL_SEED = ImportOptions().seed
+LARGEST_SEED = 2**31 - 1
 
 PROFILE_WORDS = {
     Profile.STRICT: N_("Strict"),
     Profile.BALANCED: N_("Balanced"),
     Profile.LENIENT: N_("Lenient"),
+}
+
+
+#: What can be done about a failure in the window, where the command line's way is another.
+WINDOW_STEPS = {
+    ErrorCode.FORM_UNKNOWN: N_("Choose the form below, and say which column is which."),
+    ErrorCode.MAPPING_INVALID: N_("Choose the columns below; all files need to have the same."),
+    ErrorCode.FILE_ENCODING: N_("Choose the encoding below, or save the file again as UTF-8."),
+}
+
+NEAR_WORDS = {
+    NearDups.APART: (N_("Keep on one side"), N_("No row is held out that nearly repeats one to learn.")),
+    NearDups.DROP: (N_("Keep only the first"), N_("Rows that nearly repeat an earlier one are dropped.")),
+    NearDups.KEEP: (N_("Do not look for them"), N_("Quicker; nearly the same rows may be held out.")),
 }
 
 
@@ -49,9 +67,13 @@ class ImportTarget(Protocol):
         files: Sequence[Path],
         name: str,
         *,
+        format: str = "auto",  # noqa: A002 - as in the library
         mapping: Mapping[str, str] | None = None,
         profile: str = "balanced",
         eval_fraction: float = 0.1,
+        seed: int = 3407,
+        near_dups: str = "apart",
+        encoding: str = "auto",
         progress: Progress | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> DatasetManifest:
@@ -100,9 +122,10 @@ class DatasetImport(QObject):
         self._gettext = translate
         self._supervisor = supervisor
         self._clock = clock
+        self.preview = ImportPreview(messages, formats, translate, parent=self)
         self._stage = Stage.NONE
         self._files: tuple[Path, ...] = ()
-        self._columns: tuple[str, ...] = ()
+        self._name = ""
         self._bytes = (0, 0)
         self._cancel = Event()
 
@@ -118,13 +141,16 @@ class DatasetImport(QObject):
 
     @property
     def name(self) -> str:
-        """A name for the dataset, from its first file."""
-        return self._files[0].stem if self._files else ""
+        """A name for the dataset: the one that came with the files, else that of the first."""
+        return self._name or (self._files[0].stem if self._files else "")
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns of rows whose form was not recognised: the user says which is which."""
-        return self._columns
+    def near_dups(self) -> tuple[Option, ...]:
+        """What can become of rows that are nearly the same."""
+        return tuple(
+            Option(choice.value, self._gettext(words), self._gettext(hint))
+            for choice, (words, hint) in NEAR_WORDS.items()
+        )
 
     @property
     def shares(self) -> tuple[Option, ...]:
@@ -162,38 +188,51 @@ class DatasetImport(QObject):
             N_("{done} of {total} read"), done=self._formats.size(done), total=self._formats.size(total)
         )
 
-    def ask(self, files: Sequence[str]) -> None:
-        """Begin with these files, or add them to those of the form that is open; not during an import."""
+    def ask(self, files: Sequence[str], name: str = "") -> None:
+        """Begin with these files, or add them to those of the form that is open; not during an import.
+
+        `name`: what the dataset may be called, where the files' own names say nothing.
+        """
         if self._stage is Stage.IMPORTING or not files:
             return
         known = self._files if self._stage is Stage.ASKING else ()
         self._files = tuple(dict.fromkeys((*known, *(Path(file) for file in files))))
-        self._columns = ()
+        self._name = self._name if known else name
+        self.preview.show(self._files)
         self._enter(Stage.ASKING)
 
     def leave(self) -> None:
         """Put the form away."""
         if self._stage is Stage.ASKING:
-            self._files = ()
-            self._columns = ()
+            self._clear()
             self._enter(Stage.NONE)
 
     def start(
-        self, name: str, share: float, profile: str, question: str | None = None, answer: str | None = None
+        self,
+        name: str,
+        share: float,
+        profile: str,
+        near_dups: str = NearDups.APART,
+        seed: int = USUAL_SEED,
     ) -> None:
-        """Import the chosen files; `question` and `answer` name columns of rows that were not recognised."""
+        """Import the chosen files as the preview reads them; `share` of the rows, by `seed`, is held out."""
         if self._stage is not Stage.ASKING or not name.strip():
             return
-        mapping = {"prompt": question, "completion": answer} if question and answer else None
+        self.preview.choose_profile(profile)
+        reading = self.preview.reading
         self._bytes = (0, 0)
         self._cancel = Event()
         work = partial(
             self._target.import_files,
             self._files,
             name.strip(),
-            mapping=mapping,
+            format=self.preview.form,
+            mapping=reading.mapping,
             profile=profile,
             eval_fraction=share,
+            seed=seed,
+            near_dups=near_dups,
+            encoding=reading.encoding.value,
             progress=self._note,
             cancelled=self._cancel.is_set,
         )
@@ -217,8 +256,7 @@ class DatasetImport(QObject):
             self._tell(error)
         else:
             after = Stage.NONE
-            self._files = ()
-            self._columns = ()
+            self._clear()
             self.imported.emit(made, made.created_at >= begun)
         finally:
             self._enter(after)
@@ -230,13 +268,12 @@ class DatasetImport(QObject):
     def _tell(self, failure: AcademyError | OSError) -> None:
         error = as_academy(failure)
         said = self._messages.describe(error.code, error.facts)
-        if error.code is ErrorCode.FORM_UNKNOWN:
-            columns = str(error.facts.get("columns") or "")
-            self._columns = tuple(name for name in columns.split(", ") if name)
-        if error.code is ErrorCode.FORM_UNKNOWN and len(self._columns) > 1:
-            step = N_("Say below which column holds the question and which the answer.")
-            said = Description(said.title, said.sentence, self._gettext(step))
-        self.told.emit(said)
+        step = WINDOW_STEPS.get(error.code)
+        self.told.emit(Description(said.title, said.sentence, self._gettext(step)) if step else said)
+
+    def _clear(self) -> None:
+        self._files, self._name = (), ""
+        self.preview.show(())
 
     def _enter(self, stage: Stage) -> None:
         self._stage = stage

@@ -12,14 +12,16 @@ from typing import Protocol
 
 from PySide6.QtCore import QObject, Signal
 
-from academy_desktop.core.datasets.forms import Form
+from academy_desktop.core.datasets.forms import Form, usual_fields
 from academy_desktop.core.datasets.manifest import DatasetManifest
 from academy_desktop.text.findings import Findings
 from academy_desktop.text.formats import Formats
+from academy_desktop.text.forms import FORM_NAMES
 from academy_desktop.text.marking import N_
 from academy_desktop.text.messages import Messages
 from academy_desktop.viewmodels.background import as_academy
 from academy_desktop.viewmodels.dataset_audit import AuditSource, DatasetAudit
+from academy_desktop.viewmodels.dataset_fetch import DatasetFetch, RowFetcher
 from academy_desktop.viewmodels.dataset_import import DatasetImport, ImportTarget
 from academy_desktop.viewmodels.figures import Figure
 from academy_desktop.viewmodels.models import BaseModels
@@ -29,37 +31,8 @@ from academy_desktop.viewmodels.row_preview import RowPreview
 from academy_desktop.viewmodels.supervisor import Supervisor
 from trainers.errors import AcademyError
 
-FORM_WORDS = {
-    Form.QUESTION_ANSWER: N_("Questions and answers"),
-    Form.ALPACA: N_("Instructions"),
-    Form.PROMPT_COMPLETION: N_("Prompts and completions"),
-    Form.MESSAGES: N_("Conversations"),
-    Form.SHAREGPT: N_("Conversations, ShareGPT"),
-    Form.DOLLY: N_("Instructions, Dolly"),
-    Form.OASST: N_("Trees of messages"),
-    Form.PREFERENCE: N_("Better and worse answers"),
-    Form.KTO: N_("Answers with a verdict"),
-    Form.LESSON: N_("Venom lessons"),
-    Form.TEXT: N_("Plain text"),
-}
-
 #: The forms that are named before there is any dataset: the usual ones, as far as there is room.
-COMMON_FORMS = tuple(FORM_WORDS.items())[:4]
-
-#: The columns by which a form is recognised, for people.
-FORM_COLUMNS = {
-    Form.QUESTION_ANSWER: "question, answer",
-    Form.ALPACA: "instruction, input, output",
-    Form.PROMPT_COMPLETION: "prompt, completion",
-    Form.MESSAGES: "messages",
-    Form.SHAREGPT: "conversations",
-    Form.DOLLY: "instruction, context, response",
-    Form.OASST: "message_tree_id, prompt",
-    Form.PREFERENCE: "prompt, chosen, rejected",
-    Form.KTO: "prompt, completion, label",
-    Form.LESSON: "situation, action, result",
-    Form.TEXT: "text",
-}
+COMMON_FORMS = (Form.QUESTION_ANSWER, Form.ALPACA, Form.PROMPT_COMPLETION, Form.MESSAGES)
 
 
 class DatasetSource(ImportTarget, Protocol):
@@ -88,13 +61,19 @@ class Datasets(QObject):
         supervisor: Supervisor,
         clock: Callable[[], float] = time.time,
         parent: QObject | None = None,
+        *,
+        fetcher: RowFetcher | None = None,
     ) -> None:
+        """`fetcher`: brings rows from Git and from Venom servers; without it there are none to be had."""
         super().__init__(parent)
         self.records = Records(self)
         self.preview = RowPreview(inspection, messages, formats, translate, self)
         self.browser = RowBrowser(inspection, formats, translate, supervisor, self)
         self.audit = DatasetAudit(inspection, findings, formats, translate, supervisor, self._described, self)
         self.importing = DatasetImport(source, messages, formats, translate, supervisor, clock, self)
+        self.fetch = DatasetFetch(fetcher, messages, translate, supervisor, self) if fetcher else None
+        if self.fetch is not None:
+            self.fetch.fetched.connect(lambda path, name: self.importing.ask([path], name))
         self.models = models
         self._source = source
         self._messages = messages
@@ -126,7 +105,10 @@ class Datasets(QObject):
     @property
     def forms(self) -> tuple[tuple[str, str], ...]:
         """The forms that rows may come in: name, columns."""
-        return tuple((self._gettext(words), FORM_COLUMNS[form]) for form, words in COMMON_FORMS)
+        return tuple(
+            (self._gettext(FORM_NAMES[form]), ", ".join(field.columns[0] for field in usual_fields(form)))
+            for form in COMMON_FORMS
+        )
 
     @property
     def shown(self) -> DatasetManifest | None:
@@ -187,6 +169,13 @@ class Datasets(QObject):
         return self._news
 
     @property
+    def next_step(self) -> str:
+        """What to do with a dataset that was just made."""
+        if not self._news:
+            return ""
+        return self._gettext(N_("Next: check all rows for a model, then train on them."))
+
+    @property
     def title(self) -> str:
         """The name of the dataset that is shown."""
         return self._shown.name if self._shown else ""
@@ -233,15 +222,27 @@ class Datasets(QObject):
     def advice(self) -> str:
         """What could be better about it."""
         shown = self._shown
-        few = shown.few_rows if shown else None
-        if few is not None:
-            said = N_("That is few: {rows} rows or more are advisable.")
-            return self._say(said, rows=self._formats.integer(few))
-        if shown is not None and not shown.eval_rows:
-            return self._gettext(
-                N_("No row is held out, so a run cannot be checked on rows that it has not seen.")
+        if shown is None:
+            return ""
+        said: list[str] = []
+        if shown.few_rows is not None:
+            few = self._formats.integer(shown.few_rows)
+            said.append(self._say(N_("That is few: {rows} rows or more are advisable."), rows=few))
+        elif not shown.eval_rows:
+            said.append(
+                self._gettext(
+                    N_("No row is held out, so a run cannot be checked on rows that it has not seen.")
+                )
             )
-        return ""
+        if shown.conflicting_rows:
+            count = self._formats.integer(shown.conflicting_rows)
+            kept = N_("{rows} rows answer a question that another row answers differently; all were kept.")
+            said.append(self._say(kept, rows=count))
+        if shown.near_rows:
+            count = self._formats.integer(shown.near_rows)
+            near = N_("{rows} rows are nearly the same as others; they stand on one side, kept or held out.")
+            said.append(self._say(near, rows=count))
+        return " ".join(said)
 
     def _take_imported(self, made: DatasetManifest, is_new: bool) -> None:
         took = self._formats.duration(max(made.seconds, 0.1))
@@ -294,7 +295,7 @@ class Datasets(QObject):
         return Record(one.id, one.name, f"{self._form(one)} · {ago}", rows)
 
     def _form(self, one: DatasetManifest) -> str:
-        return self._gettext(FORM_WORDS[one.format])
+        return self._gettext(FORM_NAMES[one.format])
 
     def _say(self, template: str, **facts: str) -> str:
         return self._gettext(template).format(**facts)

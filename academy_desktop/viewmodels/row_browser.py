@@ -9,9 +9,10 @@ import asyncio
 from array import array
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Event
+from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
@@ -25,6 +26,8 @@ from trainers.errors import AcademyError
 #: Lines that are kept, and letters of one.
 KEPT_LINES = 1024
 LETTERS = 200
+#: Letters of a better answer, so that there is room for the worse beside it.
+BESIDE_LETTERS = 12
 
 
 @dataclass(frozen=True)
@@ -199,7 +202,15 @@ class RowBrowser(QObject):
             row = self._rows.row(number)
         except (AcademyError, IndexError):
             return Line(name, self._gettext(N_("This row cannot be read.")), "")
-        return Line(name, _first(row, "user", "text"), _first(row, "assistant"))
+        return Line(name, _first(row, "user", "text"), self._answered(row))
+
+    def _answered(self, row: StoredRow) -> str:
+        if row.rejected is None:
+            return _first(row, "assistant")
+        better, worse = (_said(turns[-1]) for turns in (row.messages, row.rejected))
+        if len(better) > BESIDE_LETTERS:
+            better = f"{better[:BESIDE_LETTERS].rstrip()} …"
+        return f"✓ {better}  ✗ {worse}"
 
     def _stop(self) -> None:
         self._give_up.set()
@@ -210,5 +221,8 @@ class RowBrowser(QObject):
 
 
 def _first(row: StoredRow, *roles: str) -> str:
-    said = next((one.get("content") for one in row.messages if one.get("role") in roles), "")
-    return " ".join(str(said or "")[: 2 * LETTERS].split())[:LETTERS]
+    return _said(next((one for one in row.messages if one.get("role") in roles), {}))
+
+
+def _said(turn: Mapping[str, Any]) -> str:
+    return " ".join(str(turn.get("content") or "")[: 2 * LETTERS].split())[:LETTERS]

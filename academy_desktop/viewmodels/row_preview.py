@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from PySide6.QtCore import QObject, Signal
 
 from academy_desktop.core.datasets.browse import Rows, StoredRow
 from academy_desktop.core.datasets.manifest import DatasetManifest
-from academy_desktop.core.datasets.xray import Preview, preview
+from academy_desktop.core.datasets.xray import Preview, preview_row
 from academy_desktop.core.models import Model
 from academy_desktop.text.formats import Formats
 from academy_desktop.text.marking import N_
@@ -38,6 +38,10 @@ class RowSource(Protocol):
         ...
 
 
+#: A caption stands between answers; what is `worse` is learned to be avoided; a `problem` says what is wrong.
+Tone = Literal["plain", "caption", "worse", "problem"]
+
+
 @dataclass(frozen=True)
 class Part:
     """A stretch of a row's text; where tokens are shown, one token with its id."""
@@ -45,6 +49,7 @@ class Part:
     text: str
     learned: bool
     token: int | None = None
+    tone: Tone = "plain"
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ class Sight:
 
     wish: Wish
     row: StoredRow | None = None
-    rendered: Preview | None = None
+    rendered: tuple[Preview, ...] = ()
     code: str = ""
     facts: Mapping[str, Fact] = field(default_factory=dict)
 
@@ -80,7 +85,7 @@ class RowReader:
         row = None
         try:
             row = self._row(wish)
-            rendered = preview(self._load(wish.model), row.messages, row.tools) if wish.model else None
+            rendered = preview_row(self._load(wish.model), row) if wish.model else ()
         except AcademyError as error:
             return Sight(wish, row, code=error.code, facts=error.facts)
         return Sight(wish, row, rendered)
@@ -235,16 +240,27 @@ class RowPreview(QObject):
     def parts(self) -> tuple[Part, ...]:
         """The row's text; nothing while it is on its way, or when it cannot be rendered."""
         sight = self._current
-        if sight is None or sight.code:
+        if sight is None or sight.code or sight.row is None:
             return ()
-        if sight.rendered is not None:
-            if self._with_tokens:
-                return _as_tokens(sight.rendered)
-            text = sight.rendered.text
-            whole = [Part(text[one.start : one.end], one.trained) for one in sight.rendered.stretches]
+        if sight.rendered and self._with_tokens:
+            first, *others = (_as_tokens(one) for one in sight.rendered)
+        elif sight.rendered:
+            first, *others = (_as_text(one) for one in sight.rendered)
         else:
-            whole = _as_stored(sight.row)
-        return _shortened(whole)
+            first, *others = (
+                _as_stored(turns) for turns in (sight.row.messages, sight.row.rejected) if turns is not None
+            )
+        whole = [*first, *self._verdict(sight.row)]
+        for other in others:
+            caption = self._gettext(N_("Worse answer, learned to be avoided"))
+            whole += [Part(f"\n\n{caption}\n", learned=False, tone="caption"), *_worse(first, other)]
+        return tuple(whole) if self._with_tokens and sight.rendered else _shortened(whole)
+
+    def _verdict(self, row: StoredRow) -> tuple[Part, ...]:
+        if row.label is None:
+            return ()
+        said = N_("This answer was found good.") if row.label else N_("This answer was found bad.")
+        return (Part(f"\n\n{self._gettext(said)}", learned=False, tone="caption"),)
 
     @property
     def problem(self) -> str:
@@ -261,11 +277,12 @@ class RowPreview(QObject):
         sight = self._current
         if sight is None or sight.code:
             return ""
-        if sight.rendered is None:
+        if not sight.rendered:
             return self._gettext(
                 N_("This is the row as it is stored. A model’s template adds marks of its own.")
             )
-        seen, learned = len(sight.rendered.tokens), sight.rendered.supervised_tokens
+        seen = sum(len(one.tokens) for one in sight.rendered)
+        learned = sum(one.supervised_tokens for one in sight.rendered)
         said = self._say(
             N_("{learned} of {tokens} tokens are learned."),
             learned=self._formats.integer(learned),
@@ -275,7 +292,7 @@ class RowPreview(QObject):
             most = self._formats.integer(MOST_TOKENS)
             shortened = self._say(N_("The first {most} tokens are shown."), most=most)
             said = f"{said} {shortened}"
-        elif not self._with_tokens and len(sight.rendered.text) > MOST_CHARACTERS:
+        elif not self._with_tokens and sum(len(one.text) for one in sight.rendered) > MOST_CHARACTERS:
             most = self._formats.integer(MOST_CHARACTERS)
             shortened = self._say(N_("The first {most} characters are shown."), most=most)
             said = f"{said} {shortened}"
@@ -293,9 +310,21 @@ class RowPreview(QObject):
         return self._gettext(template).format(**facts)
 
 
-def _as_stored(row: StoredRow | None) -> list[Part]:
+def _as_text(rendered: Preview) -> list[Part]:
+    return [Part(rendered.text[one.start : one.end], one.trained) for one in rendered.stretches]
+
+
+def _worse(better: Sequence[Part], other: Sequence[Part]) -> list[Part]:
+    """The parts that a worse answer does not share with the better one."""
+    same = next((n for n, (one, two) in enumerate(zip(better, other, strict=False)) if one != two), 0)
+    return [replace(part, tone="worse") if part.learned else part for part in other[same:]]
+
+
+def _as_stored(messages: Sequence[Mapping[str, Any]]) -> list[Part]:
+    if len(messages) == 1 and messages[0]["role"] == "text":
+        return [Part(str(messages[0]["content"]), learned=True)]
     parts: list[Part] = []
-    for message in row.messages if row else ():
+    for message in messages:
         parts.append(Part(f"{message['role']}\n", learned=False))
         said = [str(message.get("content") or ""), *map(_called, message.get("tool_calls") or ())]
         parts.append(Part("\n".join(filter(None, said)), learned=message["role"] == "assistant"))
@@ -307,9 +336,9 @@ def _called(call: Mapping[str, Any]) -> str:
     return json.dumps(call.get("function", call), ensure_ascii=False)
 
 
-def _as_tokens(rendered: Preview) -> tuple[Part, ...]:
+def _as_tokens(rendered: Preview) -> list[Part]:
     shown = rendered.tokens[:MOST_TOKENS]
-    return tuple(Part(rendered.text[one.start : one.end], one.trained, one.id) for one in shown)
+    return [Part(rendered.text[one.start : one.end], one.trained, one.id) for one in shown]
 
 
 def _shortened(parts: list[Part]) -> tuple[Part, ...]:
@@ -317,6 +346,6 @@ def _shortened(parts: list[Part]) -> tuple[Part, ...]:
     room = MOST_CHARACTERS
     for part in parts:
         if room > 0:
-            kept.append(Part(part.text[:room], part.learned))
+            kept.append(replace(part, text=part.text[:room]))
             room -= len(part.text)
     return tuple(kept)

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QMimeData, QSize, Qt
+from PySide6.QtCore import QMimeData, QSize, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
-    QFileDialog,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -22,12 +21,13 @@ from PySide6.QtWidgets import (
 from typing_extensions import override
 
 from academy_desktop.text.marking import N_
-from academy_desktop.viewmodels.dataset_import import ENDINGS, Stage
+from academy_desktop.viewmodels.dataset_import import Stage
 from academy_desktop.viewmodels.datasets import Datasets
 from academy_desktop.views.audit_panel import AuditPanel
 from academy_desktop.views.facts import FigureRow, Remark
+from academy_desktop.views.import_menu import Sources
 from academy_desktop.views.import_panel import ImportPanel
-from academy_desktop.views.kit import Elided, EmptyState, button, card, column, label, row
+from academy_desktop.views.kit import Elided, EmptyState, button, card, column, label, row, side_by_side
 from academy_desktop.views.look import Look
 from academy_desktop.views.page import HEAD_HEIGHT, heading, list_card, two_sides
 from academy_desktop.views.record_list import RecordList
@@ -118,6 +118,8 @@ class DatasetView(QScrollArea):
         self.subtitle = Elided("small")
         self.news = Remark(look, "check", "success")
         self.advice = Remark(look, "info", "warning")
+        self.check = button(translate(N_("Check all rows")))
+        self.train = button(translate(N_("Train on them")))
         self.figures = FigureRow(4)
         self.reasons = DropReasons(translate)
         self.rows = RowView(look, datasets, translate)
@@ -135,7 +137,7 @@ class DatasetView(QScrollArea):
         about.addWidget(self.advice)
         about.addWidget(self.reasons)
         self._about.setLayout(about)
-        lines.addWidget(self.news)
+        lines.addWidget(self._said())
         lines.addWidget(self._about)
         lines.addLayout(self._switch())
         lines.addWidget(self._both, 1)
@@ -151,6 +153,21 @@ class DatasetView(QScrollArea):
         self.audit.listed.connect(lambda: self._turn_to(self.show_rows))
         self._turn_to(self.show_rows)
         self._refresh()
+
+    def _said(self) -> QWidget:
+        """What just happened, with the next steps beside it."""
+        self._news_line = QWidget()
+        line = row(GAP)
+        line.addWidget(self.news, 1)
+        for step in (self.check, self.train):
+            line.addWidget(step, 0, Qt.AlignmentFlag.AlignTop)
+        self._news_line.setLayout(line)
+        self.check.clicked.connect(self._check_all)
+        return self._news_line
+
+    def _check_all(self) -> None:
+        self._turn_to(self.show_check)
+        self._datasets.audit.start()
 
     def _switch(self) -> QHBoxLayout:
         """Two buttons, and what they show: the rows with the one that is looked at, or the check."""
@@ -185,14 +202,18 @@ class DatasetView(QScrollArea):
         shown = self._datasets
         self.title.setText(shown.title)
         self.subtitle.setText(shown.subtitle)
-        self.news.say(shown.news)
+        self.news.say(shown.news, shown.next_step)
+        self._news_line.setVisible(bool(shown.news))
+        self.check.setEnabled(shown.audit.can_start)
         self.advice.say(shown.advice)
         self.figures.show_figures(shown.figures)
         self.reasons.show_reasons(shown.drops)
 
 
 class DatasetsPage(QWidget):
-    """The page; empty it says which rows it takes."""
+    """The page; empty it says which rows it takes. `wanted(page, "")` when the user goes on elsewhere."""
+
+    wanted = Signal(str, str)
 
     def __init__(self, look: Look, datasets: Datasets, translate: Callable[[str], str]) -> None:
         super().__init__()
@@ -205,6 +226,7 @@ class DatasetsPage(QWidget):
         self.list = RecordList(look, datasets.records, translate(N_("Datasets")))
         self.view = DatasetView(look, datasets, translate)
         self.form = ImportPanel(look, datasets.importing, translate)
+        self.sources = Sources(look, datasets, translate, self)
         self._waiting = label(translate(N_("Reading your datasets …")), "muted")
         self._waiting.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._stack = QStackedLayout()
@@ -212,24 +234,14 @@ class DatasetsPage(QWidget):
             self._stack.addWidget(part)
         self.setLayout(self._stack)
         self.drop_hint = DropHint(look, translate(N_("Drop the files here to import their rows")), self)
-        self.form.more.connect(self.choose_files)
+        self.form.more.connect(self.sources.choose_files)
+        self.view.train.clicked.connect(lambda: self.wanted.emit("train", ""))
         self.list.opened.connect(datasets.select)
         datasets.changed.connect(self._refresh)
         datasets.importing.changed.connect(self._choose)
         look.changed.connect(self._draw)
         self._draw()
         self._refresh()
-
-    def choose_files(self) -> None:
-        """Let the user choose files with rows."""
-        endings = " ".join(f"*.{ending}" for ending in ENDINGS)
-        dialog = QFileDialog(self, self._gettext(N_("Choose files with rows")))
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
-        rows, everything = self._gettext(N_("Files with rows")), self._gettext(N_("All files"))
-        dialog.setNameFilters([f"{rows} ({endings})", f"{everything} (*)"])
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.filesSelected.connect(self._datasets.importing.ask)
-        dialog.open()
 
     @override
     def closeEvent(self, event: QCloseEvent) -> None:
@@ -274,10 +286,10 @@ class DatasetsPage(QWidget):
     def _empty(self) -> QWidget:
         lines = column(GAP_M)
         lines.addWidget(self._import_button(), 0, Qt.AlignmentFlag.AlignHCenter)
-        lines.addWidget(label(self._gettext(N_("or drop them onto this page")), "small"))
-        last = lines.itemAt(lines.count() - 1)
-        if last is not None:
-            last.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        dropped = label(self._gettext(N_("or drop files and folders onto this page")), "small")
+        lines.addWidget(dropped, 0, Qt.AlignmentFlag.AlignHCenter)
+        if self.sources.can_fetch:
+            lines.addWidget(self._elsewhere(), 0, Qt.AlignmentFlag.AlignHCenter)
         forms = column(GAP_M)
         forms.setContentsMargins(GAP_L, GAP_M, GAP_L, GAP_M)
         forms.addWidget(label(self._gettext(N_("Columns that are recognised")), "small"))
@@ -297,12 +309,20 @@ class DatasetsPage(QWidget):
             self._gettext(N_("No datasets yet")),
             self._gettext(
                 N_(
-                    "Rows of questions and answers in JSON, JSON Lines, CSV or TSV files become a checked"
-                    " dataset that a model can learn from."
+                    "Rows in JSON, CSV, Parquet, text, PDF or Word files become a checked dataset"
+                    " that a model can learn from."
                 )
             ),
             action,
         )
+
+    def _elsewhere(self) -> QWidget:
+        """Buttons for rows that are in no file yet."""
+        git = button(self._gettext(N_("From a Git history")), "quiet")
+        venom = button(self._gettext(N_("From Venom’s lessons")), "quiet")
+        git.clicked.connect(self.sources.fetch_commits)
+        venom.clicked.connect(self.sources.fetch_lessons)
+        return side_by_side(git, venom)
 
     def _full(self) -> QWidget:
         head = row(GAP)
@@ -318,7 +338,10 @@ class DatasetsPage(QWidget):
         text = self._gettext(N_("Import")) if small else self._gettext(N_("Choose files"))
         made = button(text, "primary")
         made.setIconSize(QSize(16 + GAP, 16))
-        made.clicked.connect(self.choose_files)
+        if small:
+            made.setMenu(self.sources.menu(made))
+        else:
+            made.clicked.connect(self.sources.choose_files)
         self._adders.append(made)
         return made
 

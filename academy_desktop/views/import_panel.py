@@ -1,4 +1,4 @@
-"""The form of an import: files, name, held-out share, checks; then how far it is.
+"""The form of an import: files, name, checks and split beside what the rows are; then how far it is.
 
 Owns layout and what was typed. Refuses to know files and how rows are checked.
 """
@@ -8,27 +8,36 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QFrame, QLineEdit, QScrollArea, QWidget
+from PySide6.QtGui import QIntValidator, QShowEvent
+from PySide6.QtWidgets import QFrame, QGridLayout, QLayout, QLineEdit, QSizePolicy, QWidget
 from typing_extensions import override
 
 from academy_desktop.text.marking import N_
-from academy_desktop.viewmodels.dataset_import import USUAL_SHARE, DatasetImport, Stage
+from academy_desktop.viewmodels.dataset_import import (
+    LARGEST_SEED,
+    USUAL_SEED,
+    USUAL_SHARE,
+    DatasetImport,
+    Stage,
+)
 from academy_desktop.views.facts import thin_bar
 from academy_desktop.views.fields import Choice, Field
+from academy_desktop.views.import_preview import ImportPreviewView
 from academy_desktop.views.kit import Elided, Emblem, Icon, button, card, column, label, row
 from academy_desktop.views.look import Look
+from academy_desktop.views.page import scroller
 from academy_desktop.views.theme import GAP, GAP_L, GAP_M, GAP_S, GAP_XL
 
-PANEL_WIDTH = 600
+PANEL_WIDTH = 1080
 
 #: More names than these are counted.
 MOST_FILES = 4
 
 USUAL_PROFILE = "balanced"
+USUAL_NEAR = "apart"
 
 
-class ImportPanel(QScrollArea):
+class ImportPanel(QWidget):
     """`more()` when the user wants to choose further files."""
 
     more = Signal()
@@ -40,37 +49,24 @@ class ImportPanel(QScrollArea):
         self._gettext = translate
         self._files: tuple[str, ...] = ()
         self._stage = Stage.NONE
+        self._asked = False
         self._file_lines = column(GAP_S)
         self.title = label("", "title", wrap=True)
         self.name = QLineEdit()
         self.share = Choice(look, translate(N_("Held-out rows")))
         self.profile = Choice(look, translate(N_("Checks")))
-        self.question = Choice(look, translate(N_("Column with the question")))
-        self.answer = Choice(look, translate(N_("Column with the answer")))
+        self.near = Choice(look, translate(N_("Nearly the same rows")))
+        self.seed = QLineEdit(str(USUAL_SEED))
+        self.preview = ImportPreviewView(look, importing.preview, translate)
         self.bar = thin_bar(translate(N_("Progress of the import")))
         self.progress = label("", "small")
         self.cancel = button(translate(N_("Cancel")), "quiet")
         self.add = button(translate(N_("Add files")))
         self.start = button(translate(N_("Import")), "primary")
         self._fields = self._make_fields()
-        self._columns = self._make_columns()
         self._running = self._make_running()
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.setWidget(self._content())
-        self.add.setIconSize(QSize(16 + GAP, 16))
-        self.add.clicked.connect(self.more)
-        self.cancel.clicked.connect(self._cancel)
-        self.start.clicked.connect(self._start)
-        self.name.returnPressed.connect(self._start)
-        self.name.textChanged.connect(self._allow)
-        self.profile.currentIndexChanged.connect(self._hint)
-        for part in (self.question, self.answer):
-            part.currentIndexChanged.connect(self._allow)
-        importing.changed.connect(self._refresh)
-        look.changed.connect(self._draw)
+        self.setLayout(self._content())
+        self._connect()
         self._draw()
         self._refresh()
 
@@ -80,44 +76,57 @@ class ImportPanel(QScrollArea):
         super().showEvent(event)
         self._lead_keys()
 
+    def _connect(self) -> None:
+        self.add.setIconSize(QSize(16 + GAP, 16))
+        self.add.clicked.connect(self.more)
+        self.cancel.clicked.connect(self._cancel)
+        self.start.clicked.connect(self._start)
+        for line in (self.name, self.seed):
+            line.returnPressed.connect(self._start)
+            line.textChanged.connect(self._allow)
+        self.profile.currentIndexChanged.connect(self._hint)
+        self.near.currentIndexChanged.connect(self._hint)
+        self.profile.currentIndexChanged.connect(
+            lambda _place: self._importing.preview.choose_profile(self.profile.value)
+        )
+        self._importing.changed.connect(self._refresh)
+        self._importing.preview.changed.connect(self._refresh_preview)
+        self._look.changed.connect(self._draw)
+
     def _make_fields(self) -> QWidget:
-        self.name.setAccessibleName(self._gettext(N_("Name of the dataset")))
+        _ = self._gettext
+        self.seed.setValidator(QIntValidator(0, LARGEST_SEED, self.seed))
         self.share.offer([(one.value, one.words) for one in self._importing.shares], str(USUAL_SHARE))
         self.profile.offer([(one.value, one.words) for one in self._importing.profiles], USUAL_PROFILE)
-        held_out = self._gettext(N_("Never learned from, to tell whether the model really understands."))
-        self._profile_field = Field(self._gettext(N_("Checks")), self.profile)
-        self._hint()
-        pair = row(GAP_L)
-        pair.addWidget(Field(self._gettext(N_("Held-out rows")), self.share, held_out), 1)
-        pair.addWidget(self._profile_field, 1)
-        for place in range(pair.count()):
-            item = pair.itemAt(place)
-            if item is not None:
-                item.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.near.offer([(one.value, one.words) for one in self._importing.near_dups], USUAL_NEAR)
+        held_out = _(N_("Never learned from, to tell whether the model really understands."))
+        drawn = _(N_("Another number holds out other rows."))
+        self._profile_field = Field(_(N_("Checks")), self.profile)
+        self._near_field = Field(_(N_("Nearly the same rows")), self.near)
         lines = column(GAP_M)
-        lines.addWidget(Field(self._gettext(N_("Name")), self.name))
-        lines.addLayout(pair)
-        made = QWidget()
-        made.setLayout(lines)
-        return made
-
-    def _make_columns(self) -> QWidget:
-        pair = row(GAP_L)
-        pair.addWidget(Field(self._gettext(N_("Column with the question")), self.question), 1)
-        pair.addWidget(Field(self._gettext(N_("Column with the answer")), self.answer), 1)
-        made = QWidget()
-        made.setLayout(pair)
-        return made
+        name = Field(_(N_("Name")), self.name)
+        self.name.setAccessibleName(_(N_("Name of the dataset")))
+        lines.addWidget(name)
+        lines.addWidget(self._profile_field)
+        lines.addWidget(self._near_field)
+        split = QGridLayout()
+        split.setContentsMargins(0, 0, 0, 0)
+        split.setHorizontalSpacing(GAP_M)
+        split.addWidget(Field(_(N_("Held-out rows")), self.share, held_out), 0, 0, Qt.AlignmentFlag.AlignTop)
+        split.addWidget(Field(_(N_("Drawn by number")), self.seed, drawn), 0, 1, Qt.AlignmentFlag.AlignTop)
+        split.setColumnStretch(0, 1)
+        split.setColumnStretch(1, 1)
+        lines.addLayout(split)
+        self._hint()
+        return _held(lines)
 
     def _make_running(self) -> QWidget:
         lines = column(GAP)
         lines.addWidget(self.bar)
         lines.addWidget(self.progress)
-        made = QWidget()
-        made.setLayout(lines)
-        return made
+        return _held(lines)
 
-    def _content(self) -> QWidget:
+    def _content(self) -> QLayout:
         head = row(GAP_L)
         head.addWidget(Emblem(self._look, "datasets"), 0, Qt.AlignmentFlag.AlignTop)
         titles = column(GAP_S)
@@ -127,38 +136,54 @@ class ImportPanel(QScrollArea):
         head.addLayout(titles, 1)
         files = QFrame()
         files.setProperty("inset", True)
+        files.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         self._file_lines.setContentsMargins(GAP_M, GAP, GAP_M, GAP)
         files.setLayout(self._file_lines)
+        side = column(GAP_L)
+        side.addWidget(files)
+        side.addWidget(self._fields)
+        side.addWidget(self._running)
+        side.addStretch(1)
+        both = row(GAP_XL)
+        both.addLayout(side, 5)
+        both.addWidget(self.preview, 7)
+        lines = column(GAP_L, GAP_XL)
+        lines.addLayout(head)
+        lines.addLayout(both, 1)
+        around = column(0, GAP_XL)
+        self._panel = card(lines)
+        self._panel.setMaximumWidth(PANEL_WIDTH)
+        centred = row(0)
+        centred.addWidget(self._panel, 1)
+        around.addLayout(centred, 1)
+        page = QWidget()
+        page.setObjectName("page")
+        page.setLayout(around)
+        whole = column(0)
+        whole.addWidget(scroller(page), 1)
+        whole.addWidget(self._footer())
+        return whole
+
+    def _footer(self) -> QWidget:
+        """The buttons, in sight however long the form is."""
         buttons = row(GAP)
+        buttons.setContentsMargins(2 * GAP_XL, GAP_M, 2 * GAP_XL, GAP_M)
         buttons.addWidget(self.cancel)
         buttons.addStretch(1)
         buttons.addWidget(self.add)
         buttons.addWidget(self.start)
-        lines = column(GAP_L, GAP_XL)
-        lines.addLayout(head)
-        lines.addWidget(files)
-        for part in (self._columns, self._fields, self._running):
-            lines.addWidget(part)
-        lines.addLayout(buttons)
-        panel = card(lines)
-        panel.setMaximumWidth(PANEL_WIDTH)
-        # before the buttons in reading order, as the eye goes
-        QWidget.setTabOrder(self.add, self.start)
-        middle = column(0)
-        middle.addStretch(1)
-        middle.addWidget(panel)
-        middle.addStretch(2)
-        around = row(0, GAP_XL)
-        around.addStretch(1)
-        around.addLayout(middle, 8)
-        around.addStretch(1)
-        page = QWidget()
-        page.setObjectName("page")
-        page.setLayout(around)
-        return page
+        footer = QFrame()
+        footer.setObjectName("footer")
+        footer.setLayout(buttons)
+        return footer
 
     def _draw(self) -> None:
         self.add.setIcon(self._look.icon("add", self._look.tokens.text, gap=GAP))
+        tokens = self._look.tokens
+        self.setStyleSheet(
+            f"QFrame#footer {{ background: {tokens.surface}; border: none;"
+            f" border-top: 1px solid {tokens.border}; }}"
+        )
 
     def _refresh(self) -> None:
         importing = self._importing
@@ -169,12 +194,13 @@ class ImportPanel(QScrollArea):
             self._show_files(importing.files)
         elif importing.stage is Stage.NONE:
             self._files = ()
-        self._offer_columns()
         importing_it = self._gettext(N_("Importing “{name}”")).format(name=self.name.text().strip())
         self.title.setText(importing_it if is_running else self._gettext(N_("Import rows")))
         self._fields.setVisible(not is_running)
-        self._columns.setVisible(not is_running and len(importing.columns) > 1)
+        self.preview.setVisible(not is_running)
         self._running.setVisible(is_running)
+        policy = QSizePolicy.Policy
+        self._panel.setSizePolicy(policy.Preferred, policy.Maximum if is_running else policy.Preferred)
         self.bar.setValue(round(1000 * importing.share_done))
         self.progress.setText(importing.progress if is_running else "")
         self.add.setVisible(not is_running)
@@ -185,6 +211,13 @@ class ImportPanel(QScrollArea):
             self._stage = importing.stage
             self._lead_keys()
 
+    def _refresh_preview(self) -> None:
+        self._allow()
+        asks = bool(self._importing.preview.question)
+        if asks and not self._asked:
+            self._lead_keys()
+        self._asked = asks
+
     def _lead_keys(self) -> None:
         """Where the keys go: to what was not recognised, to the name, or to the only button that is left."""
         reason = Qt.FocusReason.OtherFocusReason
@@ -192,9 +225,8 @@ class ImportPanel(QScrollArea):
             return
         if self._stage is Stage.IMPORTING:
             self.cancel.setFocus(reason)
-        elif len(self._importing.columns) > 1:
+        elif self.preview.mapping.lead_keys():
             self.name.deselect()
-            self.question.setFocus(reason)
         else:
             self.name.setFocus(reason)
             self.name.selectAll()
@@ -220,37 +252,36 @@ class ImportPanel(QScrollArea):
             said = self._gettext(N_("and {count} more")).format(count=others)
             self._file_lines.addWidget(label(said, "small"))
 
-    def _offer_columns(self) -> None:
-        columns = self._importing.columns
-        if len(columns) > 1:
-            offered = [(name, name) for name in columns]
-            for part, usual in ((self.question, columns[0]), (self.answer, columns[1])):
-                part.offer(offered, part.value if part.value in columns else usual)
-
     def _hint(self) -> None:
-        hints = {one.value: one.hint for one in self._importing.profiles}
-        self._profile_field.say(hints.get(self.profile.value, ""))
+        for field, choice, options in (
+            (self._profile_field, self.profile, self._importing.profiles),
+            (self._near_field, self.near, self._importing.near_dups),
+        ):
+            field.say(next((one.hint for one in options if one.value == choice.value), ""))
 
     def _allow(self) -> None:
         is_asking = self._importing.stage is Stage.ASKING
-        has_columns = len(self._importing.columns) > 1
-        is_clear = not has_columns or self.question.value != self.answer.value
-        self.start.setEnabled(is_asking and bool(self.name.text().strip()) and is_clear)
+        is_whole = bool(self.name.text().strip()) and self.seed.hasAcceptableInput()
+        self.start.setEnabled(is_asking and is_whole and self._importing.preview.is_ready)
 
     def _start(self) -> None:
-        if not self.start.isEnabled():
-            return
-        has_columns = len(self._importing.columns) > 1
-        self._importing.start(
-            self.name.text(),
-            float(self.share.value),
-            self.profile.value,
-            self.question.value if has_columns else None,
-            self.answer.value if has_columns else None,
-        )
+        if self.start.isEnabled():
+            self._importing.start(
+                self.name.text(),
+                float(self.share.value),
+                self.profile.value,
+                self.near.value,
+                int(self.seed.text()),
+            )
 
     def _cancel(self) -> None:
         if self._importing.stage is Stage.IMPORTING:
             self._importing.cancel()
         else:
             self._importing.leave()
+
+
+def _held(lines: QLayout) -> QWidget:
+    made = QWidget()
+    made.setLayout(lines)
+    return made

@@ -16,15 +16,21 @@ from typing import Any
 
 from academy_desktop.app import RESOURCES
 from academy_desktop.core.datasets.audit import Auditor
+from academy_desktop.core.datasets.fetching import AskLessons, Fetcher
 from academy_desktop.core.datasets.importing import Cancelled, Progress
 from academy_desktop.core.datasets.inspection import Inspection
 from academy_desktop.core.datasets.library import Library
 from academy_desktop.core.datasets.manifest import DatasetManifest
+from academy_desktop.core.environment import queue_device
+from academy_desktop.core.exports import Exports
+from academy_desktop.core.jobs import Jobs
 from academy_desktop.core.models import Model, Models
 from academy_desktop.core.models.demo import DemoModel
 from academy_desktop.core.paths import DataDir
 from academy_desktop.core.runtimes import Runtimes
 from academy_desktop.core.tasks import Tasks
+from academy_desktop.core.venom.connections import Connections
+from academy_desktop.core.venom.service import Venom
 from academy_desktop.text.language import Words
 from academy_desktop.text.messages import Description
 from academy_desktop.viewmodels.datasets import Datasets, DatasetSource
@@ -159,6 +165,8 @@ class Shelves:
     inspection: Inspection
     source: ModelSource
     demo: DemoSource
+    connections: Connections
+    ask_lessons: AskLessons
     told: list[Description] = field(default_factory=list)
     failures: list[BaseException] = field(default_factory=list)
 
@@ -168,7 +176,15 @@ class Shelves:
         self.supervisor = Supervisor(self.failures.append)
         self.models = BaseModels(self.source, self.demo, *said, self.supervisor)
         findings = self.words.findings
-        self.datasets = Datasets(self.library, self.inspection, self.models, findings, *said, self.supervisor)
+        self.datasets = Datasets(
+            self.library,
+            self.inspection,
+            self.models,
+            findings,
+            *said,
+            self.supervisor,
+            fetcher=Fetcher(self.folder / "fetched", self.connections.all, self.ask_lessons),
+        )
         for one in (self.models, self.datasets):
             one.told.connect(self.told.append)
 
@@ -177,6 +193,7 @@ class Shelves:
         self.supervisor.start(self.models.follow(), "models")
         self.supervisor.start(self.datasets.follow(), "datasets")
         self.supervisor.start(self.datasets.preview.follow(), "preview")
+        self.supervisor.start(self.datasets.importing.preview.follow(), "import preview")
         self.supervisor.start(self.datasets.browser.follow(), "rows")
 
     def read(self) -> None:
@@ -202,4 +219,7 @@ def make_shelves(
     tasks = Tasks(Path(sys.executable), Runtimes(data.runtimes))
     own = DemoModel(data, models, tasks, Path(sys.executable), offline=True)
     rows = Inspection(Library(data.datasets), Auditor(tasks, data.tmp / "xray"))
-    return Shelves(data.tmp, library or Library(data.datasets), rows, models, demo or own)
+    jobs = Jobs(data, Path(sys.executable), queue_device)
+    venom = Venom(data, jobs, Exports(jobs), models, offline=False)
+    library = library or Library(data.datasets)
+    return Shelves(data.tmp, library, rows, models, demo or own, venom.connections, venom.lessons)

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtGui import QPainter, QPixmap
+from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
 from academy_desktop.app import RESOURCES
 from academy_desktop.core.datasets.library import Library
@@ -23,6 +24,7 @@ from tests.academy_desktop.made_data import (
     Shelves,
     SlowDemo,
     cached_model,
+    capitals,
     conversations,
     fill,
     make_shelves,
@@ -92,6 +94,12 @@ def scenes(filled: DataDir, empty: DataDir, bare: DataDir) -> Iterator[Scene]:
     yield Scene("datasets-defects", filled, _show_defects)
     yield Scene("datasets-form", filled, _ask)
     yield Scene("datasets-columns", empty, _ask_columns)
+    yield Scene("datasets-mapping", empty, _map_columns)
+    yield Scene("datasets-encoding", empty, _ask_encoding)
+    yield Scene("datasets-pairs-form", empty, _ask_pairs)
+    yield Scene("datasets-pair", filled, _show_pair)
+    yield Scene("datasets-git", empty, _ask_git)
+    yield Scene("datasets-lessons", empty, _ask_lessons)
     yield Scene("datasets-importing", filled, _import, slow=True)
     yield Scene("datasets-dropping", filled, lambda rooms: rooms.datasets_page.drop_hint.cover())
     yield Scene("datasets-empty", empty, lambda rooms: rooms.datasets_page.show())
@@ -101,6 +109,7 @@ def scenes(filled: DataDir, empty: DataDir, bare: DataDir) -> Iterator[Scene]:
     yield Scene("models-offer", bare, lambda rooms: rooms.models_page.show())
     yield Scene("models-fetching", empty, _fetch, slow=True)
     yield Scene("models-empty", empty, lambda rooms: rooms.models_page.show())
+    yield Scene("datasets-imported", empty, _show_imported)  # the last: it is not empty any more
 
 
 def _show_capitals(rooms: Rooms) -> None:
@@ -147,19 +156,86 @@ def _show_defects(rooms: Rooms) -> None:
     rooms.shelves.see_row()
 
 
-def _ask(rooms: Rooms) -> None:
+def _choose(rooms: Rooms, *files: Path) -> None:
+    """Choose files, and wait until they were looked at."""
     rooms.datasets_page.show()
-    rooms.datasets.importing.ask(["/home/anna/replies.jsonl", "/home/anna/more replies of last year.csv"])
+    rooms.datasets.importing.ask([str(file) for file in files])
+    rooms.datasets.importing.preview.look()
+
+
+def _ask(rooms: Rooms) -> None:
+    folder = rooms.shelves.folder
+    more = folder / "more replies of last year.jsonl"
+    _choose(rooms, write_rows(folder / "replies.jsonl", capitals()), write_rows(more, capitals(40)))
+
+
+def _tickets(rooms: Rooms) -> Path:
+    rows = [
+        {"ticket": f"The lamp in room {n} is dark", "reply": f"Turn lamp {n} on", "agent": "Jo"}
+        for n in range(1, 40)
+    ]
+    return write_rows(rooms.shelves.folder / "tickets.jsonl", [*rows, {"ticket": "And this?", "reply": ""}])
 
 
 def _ask_columns(rooms: Rooms) -> None:
+    _choose(rooms, _tickets(rooms))
+
+
+def _map_columns(rooms: Rooms) -> None:
+    _ask_columns(rooms)
+    preview = rooms.datasets.importing.preview
+    for field, column in (("question", "ticket"), ("answer", "reply")):
+        preview.choose_column(field, column)
+    preview.look()
+
+
+def _ask_encoding(rooms: Rooms) -> None:
+    path = rooms.shelves.folder / "colours.csv"
+    path.write_bytes("question,answer\nWelche Farbe hat Gras?,grün\n".encode("windows-1252"))
+    _choose(rooms, path)
+
+
+def _pairs(rooms: Rooms) -> Path:
+    rows = [
+        {
+            "prompt": f"How long do {n} eggs take?",
+            "chosen": "Seven minutes for a soft yolk, ten for a hard one; then into cold water.",
+            "rejected": "That depends.",
+        }
+        for n in range(1, 30)
+    ]
+    return write_rows(rooms.shelves.folder / "eggs.jsonl", rows)
+
+
+def _ask_pairs(rooms: Rooms) -> None:
+    _choose(rooms, _pairs(rooms))
+
+
+def _show_imported(rooms: Rooms) -> None:
     rooms.datasets_page.show()
-    path = write_rows(
-        rooms.shelves.folder / "tickets.jsonl",
-        [{"ticket": "The lamp is dark", "reply": "Turn it on", "agent": "Jo"}] * 3,
-    )
-    rooms.datasets.importing.ask([str(path)])
-    rooms.datasets.importing.start("Tickets", 0.1, "balanced")
+    rows = [*capitals(), *({"question": f"What is it, number {n}?", "answer": "This."} for n in range(9))]
+    rows += [{"question": "What is it, number 3?", "answer": "That."}]
+    file = write_rows(rooms.shelves.folder / "mixed.jsonl", rows)
+    made = Library(rooms.shelves.folder.parent / "datasets").import_files([file], "Capitals and more")
+    rooms.datasets.importing.imported.emit(made, True)
+    rooms.shelves.see_row()
+
+
+def _show_pair(rooms: Rooms) -> None:
+    rooms.datasets_page.show()
+    library = Library(rooms.shelves.folder.parent / "datasets")
+    made = library.import_files([_pairs(rooms)], "Eggs, better and worse", near_dups="keep")
+    rooms.shelves.read()
+    rooms.datasets.select(made.id)
+    rooms.shelves.see_row()
+
+
+def _ask_git(rooms: Rooms) -> None:
+    rooms.datasets_page.sources.fetch_commits()
+
+
+def _ask_lessons(rooms: Rooms) -> None:
+    rooms.datasets_page.sources.fetch_lessons()
 
 
 def _import(rooms: Rooms) -> None:
@@ -175,6 +251,18 @@ def _show_untrainable(rooms: Rooms) -> None:
 def _fetch(rooms: Rooms) -> None:
     rooms.models_page.show()
     rooms.models.fetch_demo()
+
+
+def _grabbed(window: QWidget) -> QPixmap:
+    """The window, and a dialog of its that is open, in its middle."""
+    picture = window.grab()
+    for dialog in window.findChildren(QDialog):
+        if dialog.isVisible():
+            painter = QPainter(picture)
+            place = picture.rect().center() - dialog.rect().center()
+            painter.drawPixmap(place, dialog.grab())
+            painter.end()
+    return picture
 
 
 async def draw(app: QApplication, scene: Scene, out: Path) -> list[Path]:
@@ -193,7 +281,7 @@ async def draw(app: QApplication, scene: Scene, out: Path) -> list[Path]:
             rooms.window.resize(width, height)
             await asyncio.sleep(0.05)
             path = out / f"{scene.name}-{'dark' if dark else 'light'}-{width}x{height}.png"
-            rooms.window.grab().save(str(path))
+            _grabbed(rooms.window).save(str(path))
             drawn.append(path)
         await shelves.supervisor.close()
         rooms.window.close()

@@ -76,7 +76,8 @@ def test_a_clean_set_has_no_defect(tmp_path: Path, template: str) -> None:
 
 
 def test_every_kind_of_defect_has_a_seed() -> None:
-    assert {code for _, kinds in SEEDS.values() for code in kinds} == set(DefectCode)
+    of_texts = {DefectCode.TEXT_TRUNCATED}
+    assert {code for _, kinds in SEEDS.values() for code in kinds} == set(DefectCode) - of_texts
 
 
 def test_workers_find_what_one_process_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,3 +130,70 @@ def test_calls_that_the_template_writes_are_no_defect(tmp_path: Path) -> None:
     made = [one for one, code in seeded(CHATML, 32, 1) if code is DefectCode.TOOL_CALLS_NOT_RENDERED]
     file = write_rows(tmp_path / "r", made)
     assert scan(tmp_path, write_model(tmp_path / "model", template), file)["defects"] == {}
+
+
+def lines(path: Path, *rows: dict[str, Any]) -> Path:
+    path.write_text("".join(json.dumps({"id": n, **row}) + "\n" for n, row in enumerate(rows, 1)), "utf-8")
+    return path
+
+
+def test_plain_text_is_no_damaged_conversation(tmp_path: Path) -> None:
+    model = write_model(tmp_path / "model", CHATML)
+    texts = ("Bread and a lamp.", "It is naÃ¯ve.", "An <|im_end|> in it", "river " * 900, " ")
+    file = lines(tmp_path / "train.jsonl", *({"text": text} for text in texts))
+    found = scan(tmp_path, model, file)
+    assert [(one["row"], one["code"]) for one in problems(tmp_path)] == [
+        (1, "mojibake"),
+        (2, "special_token_in_text"),
+        (3, "text_truncated"),
+        (4, "empty_turn"),
+    ]
+    renderer = Renderer.load(model)
+    lengths = [len(renderer.encode(text)) for text in texts]
+    assert numbers(tmp_path / "out" / "lengths.bin") == lengths
+    assert problems(tmp_path)[2]["facts"]["lost_tokens"] == lengths[3] - MAX_LENGTH
+    assert found["failed"] == 0
+
+
+def test_both_answers_of_a_pair_are_looked_at(tmp_path: Path) -> None:
+    model = write_model(tmp_path / "model", CHATML)
+    ask = [{"role": "user", "content": "Where is the garden?"}]
+
+    def pair(better: str, worse: str) -> dict[str, Any]:
+        said = [[{"role": "assistant", "content": text}] for text in (better, worse)]
+        return {"messages": ask, "chosen": said[0], "rejected": said[1]}
+
+    sound, long = "By the river.", "bridge " * 500
+    file = lines(
+        tmp_path / "train.jsonl",
+        pair(sound, "Nowhere."),
+        pair("naÃ¯ve", sound),
+        pair(sound, "naÃ¯ve"),
+        pair("It is naÃ¯ve", "So naÃ¯ve"),
+        pair(sound, long),
+    )
+    found = scan(tmp_path, model, file)
+    told = [(one["row"], one["code"], one["facts"].get("answer")) for one in problems(tmp_path)]
+    assert told == [
+        (1, "mojibake", "better"),
+        (2, "mojibake", "worse"),
+        (3, "mojibake", None),
+        (4, "answer_truncated", "worse"),
+    ]
+    renderer = Renderer.load(model)
+    both = [
+        [renderer.render([*ask, {"role": "assistant", "content": text}]) for text in pair]
+        for pair in ((sound, "Nowhere."), ("naÃ¯ve", sound))
+    ]
+    lengths = numbers(tmp_path / "out" / "lengths.bin")
+    assert lengths[:2] == [max(len(one.ids) for one in pair) for pair in both]
+    assert sum(rows for _, rows in found["firsts"]) == 5
+
+
+def test_a_text_or_an_answer_that_is_none_is_damage(tmp_path: Path) -> None:
+    model = write_model(tmp_path / "model", CHATML)
+    rows: list[dict[str, Any]] = [{"text": 3}, {"messages": [], "chosen": [], "rejected": [3]}]
+    for row in [*rows, {"messages": [], "chosen": []}]:
+        with pytest.raises(AcademyError) as caught:
+            scan(tmp_path, model, lines(tmp_path / "train.jsonl", row))
+        assert caught.value.code is ErrorCode.DATASET_DAMAGED

@@ -1,4 +1,4 @@
-"""What is wrong with one conversation for one model: each defect by its code, with its facts.
+"""What is wrong with one row for one model: each defect by its code, with its facts.
 
 Owns the checks. A check that could be wrong by its own shortcut asks the template itself. Refuses to know
 words for people, and mends.
@@ -28,6 +28,7 @@ class DefectCode(StrEnum):
 
     NOTHING_SUPERVISED = "nothing_supervised"
     ANSWER_TRUNCATED = "answer_truncated"
+    TEXT_TRUNCATED = "text_truncated"
     MISSING_END_OF_TURN = Note.MISSING_END_OF_TURN.value
     TURN_NOT_LOCATED = Note.TURN_NOT_LOCATED.value
     NO_ASSISTANT_TURN = Note.NO_ASSISTANT_TURN.value
@@ -43,7 +44,7 @@ class DefectCode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """One defect of one conversation. `turn` in the facts counts from 1."""
+    """One defect of one row. `turn` in the facts counts from 1; `answer` is `better` or `worse`."""
 
     code: DefectCode
     facts: Mapping[str, Fact] = field(default_factory=dict)
@@ -69,6 +70,34 @@ class Inspector:
         found += [Defect(DefectCode(note.value)) for note in rendered.notes]
         found += self._left_out(messages, tools, rendered.text)
         return rendered, tuple(found)
+
+    def inspect_pair(
+        self, asked: Sequence[Message], chosen: Sequence[Message], rejected: Sequence[Message]
+    ) -> tuple[tuple[Rendered | None, Rendered | None], tuple[Defect, ...]]:
+        """Inspect a question with its better and its worse answer; a defect of one says of which."""
+        better, found = self.inspect([*asked, *chosen])
+        worse, found_worse = self.inspect([*asked, *rejected])
+        shared = {defect.code for defect in found} & {defect.code for defect in found_worse}
+        defects = [one if one.code in shared else _of(one, "better") for one in found]
+        defects += [_of(one, "worse") for one in found_worse if one.code not in shared]
+        return (better, worse), tuple(defects)
+
+    def inspect_text(self, text: str) -> tuple[list[int], tuple[Defect, ...]]:
+        """Tokenize a text as it stands, without any template, and name its defects; returns its ids."""
+        ids = self._renderer.encode(text)
+        found: list[Defect] = []
+        if not text.strip():
+            found.append(Defect(DefectCode.EMPTY_TURN))
+        if has_mojibake(text):
+            found.append(Defect(DefectCode.MOJIBAKE))
+        token = self._special.search(text) if self._special else None
+        if token is not None:
+            found.append(Defect(DefectCode.SPECIAL_TOKEN_IN_TEXT, {"token": token.group()}))
+        lost = len(ids) - self._max_length
+        if lost > 0:
+            facts: dict[str, Fact] = {"max_length": self._max_length, "tokens": len(ids), "lost_tokens": lost}
+            found.append(Defect(DefectCode.TEXT_TRUNCATED, facts))
+        return ids, tuple(found)
 
     def _said(self, messages: Sequence[Message]) -> Iterator[Defect]:
         """Defects of the turns themselves, whatever the template."""
@@ -175,6 +204,10 @@ def misplaced_turn(messages: Sequence[Message]) -> int | None:
             return place
         before = role
     return None
+
+
+def _of(defect: Defect, answer: str) -> Defect:
+    return Defect(defect.code, {**defect.facts, "answer": answer})
 
 
 def _turn(messages: Sequence[Message], place: int) -> dict[str, Fact]:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from pydantic_core import from_json
 
 from trainers.errors import AcademyError, ErrorCode
+from trainers.files import MOST_RECORD_BYTES, lines_of, open_regular
 
 SPLITS = ("train", "eval")
 
@@ -36,7 +37,11 @@ Cancelled = Callable[[], bool]
 
 @dataclass(frozen=True)
 class StoredRow:
-    """A row as it is stored. `number` counts from 0, over the rows to learn and then those held out."""
+    """A row as it is stored. `number` counts from 0, over the rows to learn and then those held out.
+
+    `messages` is the conversation, of a preference pair that with the better answer; `rejected` is the one
+    with the worse. Plain text is one turn of the role `text`. `label`: whether the answer was found good.
+    """
 
     number: int
     id: int
@@ -45,6 +50,14 @@ class StoredRow:
     held_out: bool
     messages: Sequence[dict[str, Any]]
     tools: Sequence[dict[str, Any]] | None = None
+    rejected: Sequence[dict[str, Any]] | None = None
+    label: bool | None = None
+
+    @property
+    def text(self) -> str | None:
+        """The text of a row that is no conversation."""
+        is_text = len(self.messages) == 1 and self.messages[0]["role"] == "text"
+        return str(self.messages[0]["content"]) if is_text else None
 
 
 class RowFile:
@@ -63,7 +76,9 @@ class RowFile:
             return []
         first = int(self._offsets[start])
         length = int(self._offsets[end]) - first if end < len(self._offsets) else -1
-        with self.path.open("rb", buffering=0) as stream:
+        if not -1 <= length <= self.path.stat().st_size:
+            raise ValueError("the index is another file's")
+        with open_regular(self.path) as stream:
             stream.seek(first)
             return stream.read(length).split(b"\n")[: end - start]
 
@@ -142,7 +157,8 @@ class Rows:
                 found = array("I")
                 if cancelled():
                     return
-            if any(wanted in str(one.get("content") or "").casefold() for one in row.messages):
+            turns = (*row.messages, *(row.rejected or ()))
+            if any(wanted in str(one.get("content") or "").casefold() for one in turns):
                 found.append(number)
         yield found
 
@@ -150,8 +166,8 @@ class Rows:
         number = 0
         for file in self._files:
             try:
-                with file.path.open("rb") as lines:
-                    for line in lines:
+                with open_regular(file.path) as stream:
+                    for line in lines_of(stream):
                         yield _parsed(line, number, held_out=file is not self._files[0])
                         number += 1
             except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -164,12 +180,22 @@ class Rows:
 def _parsed(line: bytes, number: int, *, held_out: bool) -> StoredRow:
     value = from_json(line)
     source = value["source"]
-    # a preference pair is looked at with the answer that is preferred; plain text is no conversation
-    messages = [*value.get("messages", ()), *value.get("chosen", ())]
+    asked = value.get("messages", ())
+    messages = [*asked, *value.get("chosen", ())]
+    if not all(isinstance(one, dict) for one in messages):
+        raise ValueError("a turn that is none")
     if "text" in value:
         messages = [{"role": "text", "content": value["text"]}]
     return StoredRow(
-        number, value["id"], source["file"], source["row"], held_out, messages, value.get("tools")
+        number=number,
+        id=value["id"],
+        file=source["file"],
+        row=source["row"],
+        held_out=held_out,
+        messages=messages,
+        tools=value.get("tools"),
+        rejected=[*asked, *value["rejected"]] if "rejected" in value else None,
+        label=value.get("label"),
     )
 
 
@@ -207,7 +233,7 @@ def scan_offsets(path: Path, cancelled: Cancelled = lambda: False) -> Iterator[O
     place, size = 0, path.stat().st_size
     if size:
         yield np.zeros(1, "<u8")
-    with path.open("rb", buffering=0) as stream:
+    with open_regular(path) as stream:
         while chunk := stream.read(_CHUNK_BYTES):
             if cancelled():
                 raise InterruptedError
@@ -218,7 +244,7 @@ def scan_offsets(path: Path, cancelled: Cancelled = lambda: False) -> Iterator[O
 
 def _mapped(index: Path) -> Offsets | None:
     try:
-        with index.open("rb") as stream:
+        with open_regular(index) as stream:
             if not index.stat().st_size:
                 return np.empty(0, "<u8")
             return np.frombuffer(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ), "<u8")
@@ -233,7 +259,7 @@ def _fits(offsets: Offsets, path: Path, size: int) -> bool:
     first, last = int(offsets[0]), int(offsets[-1])
     if first != 0 or last >= size:
         return False
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         stream.seek(max(last - 1, 0))
         before = stream.read(1) if last else b"\n"
-        return before == b"\n" and stream.readline() != b"" and not stream.read(1)
+        return before == b"\n" and stream.readline(MOST_RECORD_BYTES) != b"" and not stream.read(1)

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from academy_desktop.core.datasets.inflating import ALWAYS_BYTES, MOST_TIMES
+
 _BATCH_ROWS = 512
 
 
@@ -24,9 +26,18 @@ def read_parquet(source: bytes | Path) -> Iterator[dict[str, Any]]:
 
     try:
         with _opened(source) as opened, parquet.ParquetFile(opened) as file:
+            _refuse_bombs(file.metadata)
             yield from _rows(file.iter_batches(_BATCH_ROWS))
     except (pyarrow.ArrowException, OSError) as error:
         raise ValueError(_first_line(error)) from error
+
+
+def _refuse_bombs(metadata: Any) -> None:
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        packed = sum(group.column(place).total_compressed_size for place in range(group.num_columns))
+        if group.total_byte_size > max(ALWAYS_BYTES, MOST_TIMES * packed):
+            raise ValueError("it unpacks to far more than its own size")
 
 
 def read_arrow(source: bytes | Path) -> Iterator[dict[str, Any]]:

@@ -5,8 +5,9 @@ Owns what the window and the command line ask for alike. Refuses to know how any
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic_core import from_json
 
@@ -15,7 +16,7 @@ from academy_desktop.core.datasets.browse import Rows
 from academy_desktop.core.datasets.library import Library
 from academy_desktop.core.datasets.lineage import SPLITS, Edits
 from academy_desktop.core.datasets.manifest import DatasetManifest
-from academy_desktop.core.datasets.mends import can_mend, mend
+from academy_desktop.core.datasets.mends import can_mend, mend, mend_pair, mend_text
 from academy_desktop.core.tasks import Progress, no_progress
 from trainers.rendering import Renderer
 
@@ -60,12 +61,24 @@ def edits_for(library: Library, key: str, report: Report, special_texts: tuple[s
     for number, line in enumerate(_lines(library.folder(key))):
         if number in codes:
             row = from_json(line)
-            # a preference pair is audited with its answer, which a mend of the turns before it must not touch
-            if "chosen" not in row:
-                turns = mend(row["messages"], codes[number], special_texts)
-                if turns != row["messages"]:
-                    edits[number] = None if turns is None else {"messages": turns}
+            better = mended_fields(row, codes[number], special_texts)
+            if better is None or any(row[name] != value for name, value in better.items()):
+                edits[number] = better
     return edits
+
+
+def mended_fields(
+    row: Mapping[str, Any], codes: Sequence[str], special_texts: Sequence[str]
+) -> dict[str, object] | None:
+    """The fields of a row without the defects that there is a mend for; None where nothing of it is left."""
+    if "text" in row:
+        text = mend_text(row["text"], codes, special_texts)
+        return None if text is None else {"text": text}
+    if "chosen" in row:
+        pair = mend_pair(row["messages"], row["chosen"], row["rejected"], codes, special_texts)
+        return None if pair is None else dict(zip(("messages", "chosen", "rejected"), pair, strict=True))
+    turns = mend(row["messages"], codes, special_texts)
+    return None if turns is None else {"messages": turns}
 
 
 def _lines(folder: Path) -> Iterator[bytes]:

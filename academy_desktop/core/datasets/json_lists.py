@@ -44,6 +44,8 @@ def read_list(chunks: Iterable[bytes]) -> Iterator[Any]:
             continue
         except RecursionError as error:
             raise ValueError("it is nested too deep") from error
+        except ValueError as error:  # Python reads no number of more than some thousand digits
+            raise ValueError("it holds a number that is too long") from error
         if mark not in ",]":
             raise ValueError("the list is damaged")
         yield value

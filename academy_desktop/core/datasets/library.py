@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import re
-import shutil
 import time
 import unicodedata
 import uuid
@@ -20,6 +19,7 @@ from typing import Any, Literal
 
 from pydantic_core import from_json
 
+from academy_desktop.core.datasets.encodings import Encoding
 from academy_desktop.core.datasets.forms import Form, kind_of
 from academy_desktop.core.datasets.importing import Importer, ImportOptions, Progress, Tally, content_hash
 from academy_desktop.core.datasets.lineage import Edits, Written, write_edited, write_mixed
@@ -27,8 +27,9 @@ from academy_desktop.core.datasets.manifest import MANIFEST_NAME, DatasetManifes
 from academy_desktop.core.datasets.near import NearDups
 from academy_desktop.core.datasets.quality import Profile
 from academy_desktop.core.datasets.rows import Messages
+from academy_desktop.core.work_folder import work_folder
 from trainers.errors import AcademyError, ErrorCode
-from trainers.files import sync_folder
+from trainers.files import lines_of, open_regular, sync_folder
 from trainers.layout import write_record
 from trainers.space import is_full
 
@@ -38,7 +39,6 @@ Split = Literal["train", "eval"]
 MAX_WEIGHT = 100
 
 _WORK_PREFIX = ".import-"
-_STALE_S = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,7 @@ class Library:
         seed: int = 3407,
         dedup: bool = True,
         near_dups: str = "apart",
+        encoding: str = "auto",
         eval_files: Sequence[Path] = (),
         progress: Progress | None = None,
         cancelled: Callable[[], bool] | None = None,
@@ -80,16 +81,23 @@ class Library:
 
         Raises:
             AcademyError: `file_not_found`, `file_unreadable`, `file_empty`, `file_not_its_format`,
-                `form_unknown`, `mapping_invalid`, `nothing_left`, `disk_full` or `data_dir_not_writable`;
-                the library is as before.
+                `file_encoding`, `form_unknown`, `mapping_invalid`, `nothing_left`, `disk_full` or
+                `data_dir_not_writable`; the library is as before.
             Cancelled: `cancelled` answered True; the library is as before.
         """
         begun = time.monotonic()
         form = None if format == "auto" else Form(format)
         options = ImportOptions(
-            form, mapping, Profile(profile), eval_fraction, seed, dedup, NearDups(near_dups)
+            form,
+            mapping,
+            Profile(profile),
+            eval_fraction,
+            seed,
+            dedup,
+            NearDups(near_dups),
+            Encoding(encoding),
         )
-        with self._writing(), self._work_folder() as work:
+        with self._writing(), work_folder(self.root, _WORK_PREFIX) as work:
             tally = Importer(work, options, progress, cancelled).run(files, eval_files)
             manifest = _manifest(name, options, tally)
             write_record(work / MANIFEST_NAME, manifest)
@@ -104,7 +112,7 @@ class Library:
             AcademyError: as `get` and `lineage.write_edited`; `disk_full` or `data_dir_not_writable`.
         """
         parent = self.get(key)
-        with self._writing(), self._work_folder() as work:
+        with self._writing(), work_folder(self.root, _WORK_PREFIX) as work:
             written = write_edited(self.root / parent.id, work, edits)
             manifest = _descendant([parent], name or parent.name, written)
             write_record(work / MANIFEST_NAME, manifest)
@@ -129,7 +137,7 @@ class Library:
         sources = [
             (self.root / parent.id, weight) for parent, (_, weight) in zip(parents, parts, strict=True)
         ]
-        with self._writing(), self._work_folder() as work:
+        with self._writing(), work_folder(self.root, _WORK_PREFIX) as work:
             written = write_mixed(sources, work, seed)
             weights = {parent.id: weight for parent, (_, weight) in zip(parents, parts, strict=True)}
             manifest = _descendant(parents, name, written, seed=seed, weights=weights)
@@ -180,8 +188,8 @@ class Library:
         dataset = self.get(key).id
         path = self.root / dataset / f"{split}.jsonl"
         try:
-            with path.open("rb") as stream:
-                for line in stream:
+            with open_regular(path) as stream:
+                for line in lines_of(stream):
                     row = from_json(line)
                     yield Row(row["id"], row["source"]["file"], row["source"]["row"], row.get("messages", []))
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -221,20 +229,6 @@ class Library:
             detail = error.strerror or str(error)
             raise AcademyError(ErrorCode.DATA_DIR_NOT_WRITABLE, path=str(self.root), detail=detail) from error
 
-    @contextmanager
-    def _work_folder(self) -> Iterator[Path]:
-        """A folder for one import that is gone afterwards; those of imports long killed go with it."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        for stale in self.root.glob(f"{_WORK_PREFIX}*"):
-            if time.time() - stale.stat().st_mtime > _STALE_S:
-                shutil.rmtree(stale, ignore_errors=True)
-        work = self.root / f"{_WORK_PREFIX}{uuid.uuid4().hex}"
-        work.mkdir()
-        try:
-            yield work
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
-
     def _publish(self, work: Path, manifest: DatasetManifest) -> DatasetManifest:
         """Rename an import into place; a sound dataset of the same id stays, a damaged one is moved aside."""
         target = self.root / manifest.id
@@ -269,6 +263,7 @@ def _manifest(name: str, options: ImportOptions, tally: Tally) -> DatasetManifes
         kind=kind_of(tally.form),
         near_dups=options.near_dups,
         conflicting_rows=tally.conflicting_rows,
+        near_rows=tally.near_rows,
     )
 
 
@@ -288,6 +283,7 @@ def _descendant(
         "train_rows": written.train_rows,
         "eval_rows": written.eval_rows,
         "conflicting_rows": 0,
+        "near_rows": 0,
         "parents": tuple(parent.id for parent in parents),
         "excluded_rows": written.excluded_rows,
         "edited_rows": written.edited_rows,

@@ -14,6 +14,7 @@ from academy_desktop.core.datasets.near import NearDups
 from academy_desktop.core.datasets.quality import FEW_ROWS, Profile
 from academy_desktop.core.datasets.rows import RowKind
 from trainers.errors import AcademyError, ErrorCode
+from trainers.files import read_regular
 from trainers.layout import PROTOCOL_VERSION, Record
 
 MANIFEST_NAME = "dataset.json"
@@ -50,6 +51,7 @@ class DatasetManifest(Record):
     kind: RowKind = Field(RowKind.CHAT, exclude_if=lambda kind: kind is RowKind.CHAT)
     near_dups: NearDups = Field(NearDups.KEEP, exclude_if=lambda choice: choice is NearDups.KEEP)
     conflicting_rows: int = Field(0, exclude_if=lambda rows: not rows)
+    near_rows: int = Field(0, exclude_if=lambda rows: not rows)
     excluded_rows: int = Field(0, exclude_if=lambda rows: not rows)
     edited_rows: int = Field(0, exclude_if=lambda rows: not rows)
     weights: Mapping[str, float] = Field(default_factory=dict, exclude_if=lambda weights: not weights)
@@ -71,7 +73,7 @@ def read_manifest(folder: Path) -> DatasetManifest:
     """
     path = folder / MANIFEST_NAME
     try:
-        raw: Any = json.loads(path.read_text("utf-8"))
+        raw: Any = json.loads(read_regular(path))
         version = raw.get("v") if isinstance(raw, dict) else None
         if isinstance(version, int) and version > PROTOCOL_VERSION:
             raise AcademyError(

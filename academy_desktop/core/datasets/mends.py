@@ -1,4 +1,4 @@
-"""Mends for defective rows: pure functions from a conversation to a better one.
+"""Mends for defective rows: pure functions from a conversation, a pair of them or a text to a better one.
 
 Owns which defect has a mend and what it does. A mend changes as little as it can; None means that the row is
 to be left out. Refuses to know files and versions.
@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from academy_desktop.core.datasets.rows import shared_turns
 from trainers.rendering.defects import DefectCode, content, is_empty, misplaced_turn
 from trainers.rendering.mojibake import mend_mojibake
 
@@ -22,20 +23,44 @@ Turns = list[Turn]
 def mend(turns: Sequence[Turn], codes: Sequence[str], special_texts: Sequence[str]) -> Turns | None:
     """Mend the defects named by `codes`; without a mend for any of them, the turns as they are."""
     mends: Mapping[DefectCode, Callable[[Turns], Turns]] = {
-        DefectCode.MOJIBAKE: reread,
-        DefectCode.SPECIAL_TOKEN_IN_TEXT: lambda old: strip_texts(old, special_texts),
-        DefectCode.DOUBLE_BOS: lambda old: strip_texts(old, special_texts),
         DefectCode.TOOL_CALLS_NOT_RENDERED: spell_calls,
         DefectCode.EMPTY_TURN: drop_empty,
         DefectCode.SYSTEM_SWALLOWED: fold_system,
         DefectCode.ROLES_OUT_OF_ORDER: reorder,
     }
-    mended = [dict(turn) for turn in turns]
+    mended = _text_mends(turns, codes, special_texts)
     for code, change in mends.items():
         if code in codes:
             mended = change(mended)
     has_answer = any(turn.get("role") == "assistant" for turn in mended)
     return mended if has_answer else None
+
+
+def mend_pair(
+    asked: Sequence[Turn],
+    chosen: Sequence[Turn],
+    rejected: Sequence[Turn],
+    codes: Sequence[str],
+    special_texts: Sequence[str],
+) -> tuple[Turns, Turns, Turns] | None:
+    """Mend a question with its better and its worse answer: each as a conversation of its own.
+
+    What both then begin with was asked. None where no pair of two answers is left.
+    """
+    better = mend([*asked, *chosen], codes, special_texts)
+    worse = mend([*asked, *rejected], codes, special_texts)
+    if better is None or worse is None or better == worse:
+        return None
+    same = shared_turns(better, worse)
+    ends = (better[same:], worse[same:])
+    is_pair = bool(same) and all(end[0].get("role") == "assistant" for end in ends)
+    return (better[:same], *ends) if is_pair else None
+
+
+def mend_text(text: str, codes: Sequence[str], special_texts: Sequence[str]) -> str | None:
+    """Mend a plain text; None where nothing of it is left."""
+    (mended,) = _text_mends([{"content": text}], codes, special_texts)
+    return content(mended) if content(mended).strip() else None
 
 
 def can_mend(code: str) -> bool:
@@ -49,6 +74,16 @@ def can_mend(code: str) -> bool:
         DefectCode.ROLES_OUT_OF_ORDER,
         DefectCode.NO_ASSISTANT_TURN,
     }
+
+
+def _text_mends(turns: Sequence[Turn], codes: Sequence[str], special_texts: Sequence[str]) -> Turns:
+    """Mend what is wrong with the words themselves."""
+    mended = [dict(turn) for turn in turns]
+    if DefectCode.MOJIBAKE in codes:
+        mended = reread(mended)
+    if DefectCode.SPECIAL_TOKEN_IN_TEXT in codes or DefectCode.DOUBLE_BOS in codes:
+        mended = strip_texts(mended, special_texts)
+    return mended
 
 
 def reread(turns: Turns) -> Turns:

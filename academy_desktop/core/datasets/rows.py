@@ -57,6 +57,14 @@ def conversations(content: Content) -> Iterator[Messages]:
         yield messages
 
 
+def shared_turns(one: Messages, other: Messages) -> int:
+    """How many turns two conversations begin with alike; the last of either is its own."""
+    same = 0
+    while same < min(len(one), len(other)) - 1 and one[same] == other[same]:
+        same += 1
+    return same
+
+
 def texts(content: Content) -> Iterator[str]:
     """Yield every text of a row, in order."""
     yield content.get("text", "")

@@ -30,9 +30,6 @@ _SIGNATURES = (
     (b"ARROW1", "Arrow"),
     (b"GGUF", "GGUF model"),
     (b"SQLite format 3\x00", "SQLite database"),
-    (codecs.BOM_UTF32_LE, "UTF-32 text"),
-    (codecs.BOM_UTF16_LE, "UTF-16 text"),
-    (codecs.BOM_UTF16_BE, "UTF-16 text"),
 )
 _BEGINNINGS = (
     (b"<!doctype html", "HTML page"),
@@ -54,6 +51,9 @@ class Kind(StrEnum):
     PDF = "pdf"
     DOCX = "docx"
 
+
+#: So many lines that are not UTF-8 may be torn ones; more of them, and no other, tell of another encoding.
+_TORN_LINES = 2
 
 #: Endings of files that are no text: the kind, its name, and what such a file begins with.
 _BINARY = {
@@ -80,7 +80,8 @@ def sniff(path: Path, head: bytes) -> Sniffed:
     """Tell the kind of the file `path` from its first `HEAD_BYTES`.
 
     Raises:
-        AcademyError: `file_empty`, or `file_not_its_format` when the content contradicts the name.
+        AcademyError: `file_empty`; `file_not_its_format` when the content contradicts the name.
+        UnicodeDecodeError: it is text, and not in UTF-8.
     """
     suffix = ending(path)
     if suffix in _BINARY and head:
@@ -88,6 +89,8 @@ def sniff(path: Path, head: bytes) -> Sniffed:
         if not head.startswith(signatures):
             raise _mismatch(path, name, _stranger(head) or "text")
         return Sniffed(kind)
+    if _is_encoded_otherwise(head):
+        head.decode()
     expected = {**_JSON_SUFFIXES, **_TABLE_SUFFIXES, **_TEXT_SUFFIXES}.get(suffix, _ALL)
     stranger = _stranger(head)
     if stranger is not None:
@@ -107,6 +110,11 @@ def sniff(path: Path, head: bytes) -> Sniffed:
             return Sniffed(Kind.TABLE, table)
         raise _mismatch(path, expected, "CSV" if table else "text")
     return Sniffed(_json_kind(suffix, text))
+
+
+def is_text(path: Path) -> bool:
+    """Whether a file of this name holds text, in whatever encoding."""
+    return ending(path) not in _BINARY
 
 
 def ending(path: Path) -> str:
@@ -129,11 +137,27 @@ def _stranger(head: bytes) -> str | None:
             return name
     if b"\x00" in head:
         return "binary data"
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(head, final=len(head) < HEAD_BYTES)
-    except UnicodeDecodeError:
-        return None if _begins_like_json(head.lstrip()) else "text that is not UTF-8"
     return None
+
+
+def _is_encoded_otherwise(head: bytes) -> bool:
+    """Whether a text is not in UTF-8. A few torn lines among sound JSON are damaged rows, and no more."""
+    if b"\x00" in head or _is_utf8(head, is_whole=len(head) < HEAD_BYTES):
+        return False
+    if any(head.startswith(signature) for signature, _ in _SIGNATURES):
+        return False
+    if not _begins_like_json(head.lstrip()):
+        return True
+    telling = [line for line in head.split(b"\n")[:-1] if not line.isascii()]
+    return len(telling) > _TORN_LINES and not any(_is_utf8(line) for line in telling)
+
+
+def _is_utf8(text: bytes, *, is_whole: bool = True) -> bool:
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(text, final=is_whole)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _has_tabs(text: bytes) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic_core import from_json
+from typing_extensions import TypeIs
 
 from academy_desktop.core.datasets.reasons import Reason
 from academy_desktop.core.datasets.rows import Messages, Turn
@@ -19,6 +20,9 @@ _ROLES = {
     "function_call": "call", "tool_call": "call",
     "tool": "tool", "function": "tool", "observation": "tool", "function_response": "tool",
 }  # fmt: skip
+#: A turn of these fields and one of these roles is stored as it stands.
+_AS_STORED = ["role", "content"]
+_STORED_ROLES = frozenset({"system", "user", "assistant", "tool"})
 #: What a turn keeps beside its role and its text.
 _KEPT = ("name", "tool_call_id")
 
@@ -29,11 +33,19 @@ def read_turns(value: object) -> Messages | Reason:
         return Reason.WRONG_TYPE
     messages: Messages = []
     for entry in value:
-        turn = read_turn(entry)
+        turn = entry if _is_as_stored(entry) else read_turn(entry)
         if isinstance(turn, Reason):
             return turn
         messages.append(turn)
     return messages
+
+
+def _is_as_stored(value: object) -> TypeIs[Turn]:
+    """Whether a turn needs no reading: most do not, and a million rows show it."""
+    if type(value) is not dict or [*value] != _AS_STORED:
+        return False
+    role, text = value.values()
+    return type(text) is str and type(role) is str and role in _STORED_ROLES
 
 
 def read_turn(value: object) -> Turn | Reason:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from academy_desktop.core.datasets.browse import StoredRow
 from trainers.rendering import IGNORED, Message, Renderer, Tool
 
 
@@ -39,6 +40,27 @@ class Preview:
     stretches: tuple[Stretch, ...]
     tokens: tuple[Token, ...]
     supervised_tokens: int
+
+
+def preview_row(renderer: Renderer, row: StoredRow) -> tuple[Preview, ...]:
+    """Render a stored row: plain text as it stands, a pair with the better and then with the worse answer.
+
+    Raises:
+        AcademyError: `template_failed`.
+    """
+    if row.text is not None:
+        return (preview_text(renderer, row.text),)
+    better = preview(renderer, row.messages, row.tools)
+    return (better,) if row.rejected is None else (better, preview(renderer, row.rejected))
+
+
+def preview_text(renderer: Renderer, text: str) -> Preview:
+    """A plain text: all of it would be learned."""
+    tokens = tuple(
+        Token(token, start, end, trained=True)
+        for token, (start, end) in zip(*renderer.tokens(text), strict=True)
+    )
+    return Preview(text, (Stretch(0, len(text), trained=True),), tokens, len(tokens))
 
 
 def preview(renderer: Renderer, messages: Sequence[Message], tools: Sequence[Tool] | None = None) -> Preview:

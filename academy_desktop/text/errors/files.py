@@ -36,6 +36,14 @@ FILES: Final = {
         ),
         N_("Save it again in the format that its name says, or give it the right ending."),
     ),
+    ErrorCode.FILE_ENCODING: ErrorText(
+        N_("The file is in another encoding"),
+        N_("[{path}|The file] is not saved as [{encoding}|said]: letters[ of line {line}] cannot be read."),
+        N_(
+            "Save it again as UTF-8, or say how it is saved: older Windows programs mostly write windows-1252"
+            " (--encoding windows-1252)."
+        ),
+    ),
     ErrorCode.FORM_UNKNOWN: ErrorText(
         N_("No questions and answers found"),
         N_("The rows[ of {path}] have fields that fit none of the known forms[: {columns}][ ({detail})]."),
@@ -65,10 +73,11 @@ FILES: Final = {
     ErrorCode.DATASET_KIND: ErrorText(
         N_("This dataset is of another kind"),
         N_(
-            "Training learns from conversations[, and “{dataset}” holds rows of the kind “{kind}”]"
-            "[; row {line} of {path} is none]."
+            "The method[ {method}] cannot learn from these rows"
+            "[: “{dataset}” holds rows of the kind “{kind}”]"
+            "[; row {line} of {path} is of another kind]."
         ),
-        N_("Choose a dataset of questions and answers or of conversations."),
+        N_("[Set method to {nearest}, or choose|Choose] a dataset that fits the method."),
     ),
     ErrorCode.DATASET_DAMAGED: ErrorText(
         N_("The dataset is damaged"),

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -91,9 +90,13 @@ def test_files_become_a_dataset_with_what_the_form_says(
         await imported(shelves, rows, name="  Capitals ", share=0.2, profile="strict")
         assert library.asked == {
             "name": "Capitals",
+            "format": "auto",
             "mapping": None,
             "profile": "strict",
             "eval_fraction": 0.2,
+            "seed": 3407,
+            "near_dups": "apart",
+            "encoding": "auto",
         }
         assert library.thread is not threading.main_thread()
         assert library.told[-1] == (size, size)
@@ -260,7 +263,7 @@ def test_a_mistake_of_ours_frees_the_form_and_is_reported(
     in_loop(qapp, work())
 
 
-def test_of_unknown_columns_the_user_says_which_is_which(
+def test_what_the_user_says_of_the_rows_is_what_is_imported(
     qapp: QApplication, data: DataDir, tmp_path: Path
 ) -> None:
     tickets = [{"ticket": f"Lamp {number} is dark", "reply": f"Turn {number} on"} for number in range(30)]
@@ -270,35 +273,34 @@ def test_of_unknown_columns_the_user_says_which_is_which(
         shelves = make_shelves(data)
         importing = shelves.datasets.importing
         await imported(shelves, path)
-        assert list(importing.columns) == ["ticket", "reply"]
-        assert shelves.told[0].next_step == "Say below which column holds the question and which the answer."
-        importing.start("Tickets", 0.0, "balanced", "ticket", "reply")
+        assert [said.next_step for said in shelves.told] == [
+            "Choose the form below, and say which column is which."
+        ]
+        importing.preview.look()
+        importing.preview.choose_column("question", "ticket")
+        importing.preview.choose_column("answer", "reply")
+        importing.start("Tickets", 0.2, "balanced", "drop", 7)
         await seen(lambda: importing.stage is Stage.NONE, "the import")
-        assert not importing.columns
 
     in_loop(qapp, work())
     library = Library(data.datasets)
     (made,) = library.list()
-    assert made.train_rows == 30
-    assert json.loads(json.dumps(next(library.rows(made.id)).messages)) == [
-        {"role": "user", "content": "Lamp 0 is dark"},
-        {"role": "assistant", "content": "Turn 0 on"},
-    ]
+    assert (made.train_rows, made.eval_rows, made.seed, made.near_dups) == (24, 6, 7, "drop")
+    assert made.mapping == {"question": "ticket", "answer": "reply"}
+    row = next(library.rows(made.id))
+    number = row.row - 1
+    assert [turn["content"] for turn in row.messages] == [f"Lamp {number} is dark", f"Turn {number} on"]
 
 
-def test_other_files_are_asked_anew_for_their_columns(
-    qapp: QApplication, data: DataDir, tmp_path: Path
-) -> None:
-    path = write_rows(tmp_path / "tickets.jsonl", [{"ticket": "Lamp", "reply": "On"}])
-
-    async def work() -> None:
-        shelves = make_shelves(data)
-        await imported(shelves, path)
-        assert shelves.datasets.importing.columns
-        shelves.datasets.importing.ask(["/another.jsonl"])
-        assert not shelves.datasets.importing.columns
-
-    in_loop(qapp, work())
+def test_rows_that_come_with_a_name_keep_it(qapp: QApplication, data: DataDir) -> None:
+    importing = make_shelves(data).datasets.importing
+    importing.ask(["/tmp/commits.jsonl"], "Commits of lamp")
+    assert importing.name == "Commits of lamp"
+    importing.ask(["/tmp/more.jsonl"])
+    assert importing.name == "Commits of lamp"
+    importing.leave()
+    importing.ask(["/tmp/more.jsonl"])
+    assert importing.name == "more"
 
 
 def test_every_choice_has_words_and_the_checks_say_what_they_do(qapp: QApplication, data: DataDir) -> None:
@@ -306,6 +308,8 @@ def test_every_choice_has_words_and_the_checks_say_what_they_do(qapp: QApplicati
     importing = shelves.datasets.importing
     assert [one.words for one in importing.shares] == ["None", "5%", "10%", "15%", "20%", "30%", "50%"]
     assert [float(one.value) for one in importing.shares][:2] == [0.0, 0.05]
+    assert [one.value for one in importing.near_dups] == ["apart", "drop", "keep"]
+    assert all(one.hint for one in importing.near_dups)
     hints = {one.words: one.hint for one in importing.profiles}
     assert "shorter than 10 characters" in hints["Strict"]
     assert "Advises 150 rows or more." in hints["Strict"]

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 from PySide6.QtWidgets import QApplication
 
-from academy_desktop.core.datasets.forms import Form
+from academy_desktop.core.datasets.encodings import Encoding
+from academy_desktop.core.datasets.forms import Form, field_names
 from academy_desktop.core.datasets.library import Library
 from academy_desktop.core.paths import DataDir
-from academy_desktop.viewmodels.datasets import FORM_COLUMNS, FORM_WORDS
+from academy_desktop.text.forms import ENCODING_NAMES, FIELD_NAMES, FORM_NAMES
 from academy_desktop.viewmodels.records import RecordRole
 from tests.academy_desktop.core.models.made_models import write_model
 from tests.academy_desktop.made_data import Shelves, conversations, fill, make_shelves, write_rows
@@ -121,7 +122,9 @@ def test_news_last_until_another_dataset_is_shown(shelves: Shelves) -> None:
 
 
 def test_every_form_has_words_and_columns(shelves: Shelves) -> None:
-    assert set(FORM_WORDS) == set(FORM_COLUMNS) == set(Form)
+    assert set(FORM_NAMES) == set(Form)
+    assert set(FIELD_NAMES) == {name for form in Form for name in field_names(form)}
+    assert set(ENCODING_NAMES) == set(Encoding)
     assert ("Questions and answers", "question, answer") in shelves.datasets.forms
 
 

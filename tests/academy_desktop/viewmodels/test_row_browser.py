@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 from PySide6.QtWidgets import QApplication
 
+from academy_desktop.core.datasets.library import Library
 from academy_desktop.core.paths import DataDir
 from academy_desktop.viewmodels.row_browser import RowBrowser
-from tests.academy_desktop.made_data import Shelves, fill, make_shelves
+from tests.academy_desktop.made_data import Shelves, fill, make_shelves, write_rows
 from tests.academy_desktop.viewmodels.making import in_loop, seen
 
 
@@ -36,6 +37,18 @@ def test_all_rows_are_listed_those_to_learn_first(shelves: Shelves, browser: Row
     assert browser.line(0).asked.startswith("What is the capital of ")
     assert browser.line(399).name == "400"
     assert browser.line(0).answered.startswith("The capital of ")
+
+
+def test_of_a_pair_both_answers_are_in_the_line(
+    qapp: QApplication, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    data = DataDir(tmp_path_factory.mktemp("pairs")).open()
+    rows = [{"prompt": "Why?", "chosen": "Because it is so.", "rejected": "No idea."}]
+    file = write_rows(data.root / "pairs.jsonl", rows)
+    Library(data.datasets).import_files([file], "Pairs", eval_fraction=0.0)
+    shelves = make_shelves(data)
+    shelves.read()
+    assert shelves.datasets.browser.line(0).answered == "✓ Because it i …  ✗ No idea."
 
 
 def test_only_some_rows_are_listed_and_all_again(browser: RowBrowser) -> None:

@@ -222,3 +222,47 @@ def test_rows_are_read_in_the_background_as_they_are_asked_for(qapp: QApplicatio
         assert failures == []
 
     in_loop(qapp, work())
+
+
+PAIR = {"prompt": "How long do eggs take?", "chosen": "Seven minutes.", "rejected": "An hour."}
+
+
+def told(preview: RowPreview, tone: str) -> list[str]:
+    return [part.text.strip() for part in preview.parts if part.tone == tone]
+
+
+@pytest.mark.parametrize("with_model", [True, False])
+def test_a_pair_shows_both_answers(desk: Desk, with_model: bool) -> None:
+    desk.preview.show(desk.dataset([dict(PAIR)]))
+    if with_model:
+        desk.preview.use(desk.model())
+    desk.look()
+    end = "<|im_end|>" if with_model else ""
+    assert learned(desk.preview) == [f"Seven minutes.{end}", f"An hour.{end}"]
+    assert told(desk.preview, "worse") == [f"An hour.{end}"]
+    assert told(desk.preview, "caption") == ["Worse answer, learned to be avoided"]
+    text = "".join(part.text for part in desk.preview.parts)
+    assert text.count("How long") == 1
+    desk.preview.show_tokens(True)
+    assert "".join(part.text for part in desk.preview.parts).count("An hour.") == 1
+
+
+def test_a_verdict_is_told(desk: Desk) -> None:
+    rows = [{"prompt": "Why?", "completion": f"So {n}.", "label": bool(n)} for n in range(2)]
+    desk.preview.show(desk.dataset(rows))
+    for said in ("This answer was found bad.", "This answer was found good."):
+        desk.look()
+        assert told(desk.preview, "caption") == [said]
+        desk.preview.next()
+
+
+@pytest.mark.parametrize("with_model", [True, False])
+def test_plain_text_is_learned_as_it_stands(desk: Desk, with_model: bool) -> None:
+    desk.preview.show(desk.dataset([{"text": "Eggs are boiled in water."}]))
+    if with_model:
+        desk.preview.use(desk.model())
+    desk.look()
+    assert [(part.text, part.learned) for part in desk.preview.parts] == [("Eggs are boiled in water.", True)]
+    if with_model:
+        desk.preview.show_tokens(True)
+        assert "".join(part.text for part in desk.preview.parts) == "Eggs are boiled in water."

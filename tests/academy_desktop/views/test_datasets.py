@@ -13,7 +13,9 @@ from academy_desktop.core.datasets.library import Library
 from academy_desktop.core.paths import DataDir
 from academy_desktop.viewmodels.dataset_import import Stage
 from academy_desktop.views.datasets import DatasetsPage
+from academy_desktop.views.fetch_dialog import GitDialog, LessonsDialog
 from academy_desktop.views.row_browser import LINE_HEIGHT
+from tests.academy_desktop.core.datasets.test_commits import commit, git
 from tests.academy_desktop.made_data import Halfway, capitals, fill, write_rows
 from tests.academy_desktop.viewmodels.making import QT_SAYS, in_loop, seen
 from tests.academy_desktop.views.made_rooms import opened, show, texts
@@ -159,7 +161,7 @@ def test_the_empty_page_explains_the_forms_and_offers_the_import(bare: Rooms) ->
 
 def test_the_files_are_chosen_in_a_dialog_that_blocks_nothing(bare: Rooms) -> None:
     page = page_of(bare)
-    page.choose_files()
+    page.sources.choose_files()
     dialog = page.findChild(QFileDialog)
     assert isinstance(dialog, QFileDialog)
     assert dialog.fileMode() is QFileDialog.FileMode.ExistingFiles
@@ -312,17 +314,23 @@ def test_columns_that_are_not_recognised_are_asked_for(
     async def work() -> None:
         with opened(qapp, empty) as rooms:
             page = page_of(rooms)
+            rooms.shelves.follow()
             rooms.datasets.importing.ask([str(file)])
+            mapping = page.form.preview.mapping
+            await seen(lambda: mapping.choices, "the question")
             await rested()
-            assert not page.form.question.isVisible()
-            page.form.start.click()
-            await seen(lambda: page.form.question.isVisible(), "the question")
-            await rested()
-            assert "No questions and answers found" in texts(rooms.window)
-            assert page.form.question.hasFocus()
-            page.form.answer.setCurrentText("ticket")
-            assert not page.form.start.isEnabled()  # both from one column
-            page.form.answer.setCurrentText("reply")
+            choices = mapping.choices
+            assert list(choices) == ["question", "answer", "system"]
+            assert "The columns fit no form that is known." in texts(rooms.window)
+            assert choices["question"].hasFocus()
+            assert not page.form.start.isEnabled()
+            offered = [choices["answer"].itemText(row) for row in range(choices["answer"].count())]
+            assert offered == ["— choose a column —", "ticket", "agent", "reply"]
+            for field, column in (("question", "ticket"), ("answer", "reply")):
+                choices[field].setCurrentText(column)
+                choices[field].activated.emit(choices[field].currentIndex())
+            await seen(lambda: "Turn 3 on" in page.form.preview.rows.toPlainText(), "the rows")
+            assert "All of the first 30 rows can be used." in texts(rooms.window)
             page.form.start.click()
             await seen(lambda: rooms.datasets.shown, "the dataset")
             await rooms.shelves.supervisor.close()
@@ -332,6 +340,115 @@ def test_columns_that_are_not_recognised_are_asked_for(
     row = next(library.rows(library.list()[0].id))
     number = row.row - 1
     assert [message["content"] for message in row.messages] == [f"Lamp {number}", f"Turn {number} on"]
+
+
+def test_the_form_that_was_found_is_said_and_can_be_corrected(
+    qapp: QApplication, empty: DataDir, tmp_path: Path
+) -> None:
+    rows = [{"instruction": f"Say {n}", "input": "loudly", "output": f"{n}!"} for n in range(12)]
+    file = write_rows(tmp_path / "orders.jsonl", [*rows, {"instruction": "Say"}])
+
+    async def work() -> None:
+        with opened(qapp, empty) as rooms:
+            page = page_of(rooms)
+            rooms.shelves.follow()
+            rooms.datasets.importing.ask([str(file)])
+            view = page.form.preview
+            await seen(lambda: view.form.currentText() == "Detected: Instructions", "the form")
+            said = texts(rooms.window)
+            assert "nearly certain: 92% of the first 13 rows" in said
+            assert "1 of the first 13 rows will be dropped." in said
+            assert "loudly" in view.rows.toPlainText()
+            choice = view.mapping.choices["input"]
+            choice.setFocus(Qt.FocusReason.TabFocusReason)
+            QTest.keyClick(choice, Qt.Key.Key_Home)
+            await seen(lambda: "loudly" not in view.rows.toPlainText(), "the rows without it")
+            view.form.setCurrentText("Plain text")
+            view.form.activated.emit(view.form.currentIndex())
+            await seen(lambda: "Still without a column: Text." in texts(rooms.window), "the question")
+            assert not page.form.start.isEnabled()
+            await rooms.shelves.supervisor.close()
+
+    in_loop(qapp, work())
+
+
+def test_an_encoding_is_asked_for_where_it_matters(
+    qapp: QApplication, empty: DataDir, tmp_path: Path
+) -> None:
+    file = tmp_path / "colours.csv"
+    file.write_bytes("question,answer\nDie Farbe?,grün\n".encode("windows-1252"))
+
+    async def work() -> None:
+        with opened(qapp, empty) as rooms:
+            page = page_of(rooms)
+            rooms.shelves.follow()
+            rooms.datasets.importing.ask([str(file)])
+            view = page.form.preview
+            await seen(lambda: view.encoding.isVisible(), "the encoding")
+            assert "letters of line 2 cannot be read" in texts(rooms.window)
+            assert not page.form.start.isEnabled()
+            view.encoding.setCurrentIndex(view.encoding.findData("windows-1252"))
+            view.encoding.activated.emit(view.encoding.currentIndex())
+            await seen(lambda: "grün" in view.rows.toPlainText(), "the rows")
+            page.form.start.click()
+            await seen(lambda: rooms.datasets.shown, "the dataset")
+            await rooms.shelves.supervisor.close()
+
+    in_loop(qapp, work())
+    (made,) = Library(empty.datasets).list()
+    assert next(Library(empty.datasets).rows(made.id)).messages[1]["content"] == "grün"
+
+
+def test_rows_come_from_a_git_history_too(qapp: QApplication, empty: DataDir, tmp_path: Path) -> None:
+    repository = tmp_path / "lamp"
+    repository.mkdir()
+    git(repository, "init", "-q")
+    commit(repository, "lamp.txt", b"on\n", "Turn the lamp on")
+
+    async def work() -> None:
+        with opened(qapp, empty) as rooms:
+            page = page_of(rooms)
+            page.sources.fetch_commits()
+            dialog = page.findChild(GitDialog)
+            assert isinstance(dialog, GitDialog)
+            assert not dialog.begin.isEnabled()
+            dialog.folder.setText(str(tmp_path / "nothing here"))
+            dialog.begin.click()
+            await seen(lambda: dialog.problem.isVisible(), "the problem")
+            dialog.folder.setText(str(repository))
+            dialog.begin.click()
+            await seen(lambda: page.form.isVisible(), "the form")
+            assert page.form.name.text() == "Commits of lamp"
+            rooms.datasets.importing.preview.look()
+            assert "Turn the lamp on" in page.form.preview.rows.toPlainText()
+            await rooms.shelves.supervisor.close()
+
+    in_loop(qapp, work())
+
+
+def test_without_a_venom_server_the_dialog_says_where_to_add_one(qapp: QApplication, empty: DataDir) -> None:
+    async def work() -> None:
+        with opened(qapp, empty) as rooms:
+            page = page_of(rooms)
+            page.sources.fetch_lessons()
+            dialog = page.findChild(LessonsDialog)
+            assert isinstance(dialog, LessonsDialog)
+            await seen(lambda: dialog.none.isVisible(), "the remark")
+            assert "Add one on the Venom page first." in texts(dialog)
+            assert not dialog.begin.isEnabled()
+            dialog.cancel.click()
+            await rooms.shelves.supervisor.close()
+
+    in_loop(qapp, work())
+
+
+def test_the_import_button_opens_a_menu_of_all_places(rooms: Rooms) -> None:
+    page = page_of(rooms)
+    menu = page._adders[-1].menu()
+    assert menu is not None
+    assert [entry.text() for entry in menu.actions()] == [
+        "Files …", "Folder …", "Git history …", "Venom lessons …",
+    ]  # fmt: skip
 
 
 def test_the_list_leads_to_a_dataset_by_click_and_by_key(rooms: Rooms) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import random
 import sys
 from pathlib import Path
@@ -107,6 +108,55 @@ def test_a_mend_makes_a_new_version_with_its_lineage(bench: Bench, report: Repor
     assert after[changed[0]][-1]["content"].endswith(" déjà vu")
     assert bench.library.verify(made.id) == made
     assert bench.library.edit(bench.dataset.id, edits).id == made.id
+
+
+@pytest.mark.parametrize(
+    ("rows", "mended"),
+    [
+        (
+            [{"text": f"Text {n} {'naÃ¯ve' * (n == 3)}"} for n in range(9)],
+            {"text": "Text 3 naïve"},
+        ),
+        (
+            [
+                {"prompt": f"Ask {n}?", "chosen": f"Good {n}", "rejected": f"Bad {n} {'naÃ¯ve' * (n == 3)}"}
+                for n in range(9)
+            ],
+            {
+                "messages": [{"role": "user", "content": "Ask 3?"}],
+                "chosen": [{"role": "assistant", "content": "Good 3"}],
+                "rejected": [{"role": "assistant", "content": "Bad 3 naïve"}],
+            },
+        ),
+        (
+            [
+                {"prompt": f"Ask {n}?", "completion": f"So {'naÃ¯ve' * (n == 3)}", "label": n > 4}
+                for n in range(9)
+            ],
+            {
+                "messages": [
+                    {"role": "user", "content": "Ask 3?"},
+                    {"role": "assistant", "content": "So naïve"},
+                ]
+            },
+        ),
+    ],
+    ids=["text", "preference", "kto"],
+)
+def test_rows_of_every_kind_are_audited_and_mended(
+    bench: Bench, tmp_path: Path, rows: list[dict[str, object]], mended: dict[str, object]
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    made = bench.library.import_files([path], "Kinds", eval_fraction=0.0)
+    report = bench.inspection.audit(made.id, bench.model, 400)
+    assert (report.rows, report.rendered_rows, report.defects) == (9, 9, {"mojibake": 1})
+    version, changed = bench.inspection.mend(made.id, bench.model, report)
+    assert version is not None
+    assert (changed, version.kind, version.train_rows) == (1, made.kind, 9)
+    stored = (bench.library.folder(version.id) / "train.jsonl").read_text("utf-8").splitlines()
+    assert mended.items() <= json.loads(stored[3]).items()
+    assert bench.inspection.audit(version.id, bench.model, 400).defects == {}
 
 
 def test_rows_can_be_left_out_but_not_all(bench: Bench) -> None:

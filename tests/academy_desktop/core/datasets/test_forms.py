@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from academy_desktop.core.datasets.forms import Detection, Form, Reason, convert, detect, field_names
+from academy_desktop.core.datasets.forms import Detection, Form, convert, detect, field_names
 from academy_desktop.core.datasets.quality import Profile, flaw, prompt_key, row_key
 from academy_desktop.core.datasets.readers import Record
+from academy_desktop.core.datasets.reasons import Reason
 from academy_desktop.core.datasets.rows import Content, conversations
 from trainers.errors import AcademyError, ErrorCode
 
@@ -53,6 +54,12 @@ def refused(*rows: object, form: Form | None = None, mapping: dict[str, str] | N
         ({"prompt": "Why?", "completion": "Because."}, Form.PROMPT_COMPLETION, [ASKED, ANSWERED]),
         ({"prompt": "Why?", "response": "Because."}, Form.PROMPT_COMPLETION, [ASKED, ANSWERED]),
         ({"Question ": "Why?", "Answer": "Because.", "n": 3}, Form.QUESTION_ANSWER, [ASKED, ANSWERED]),
+        (
+            {"text": "<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\nBecause.<|im_end|>\n"},
+            Form.DIALOGUE,
+            [ASKED, ANSWERED],
+        ),
+        ({"text": "\n\nHuman: Why?\n\nAssistant: Because.", "system": ""}, Form.DIALOGUE, [ASKED, ANSWERED]),
     ],
 )
 def test_every_form_is_told_and_converted(row: dict[str, Any], form: Form, messages: list[object]) -> None:
@@ -80,6 +87,34 @@ def test_a_mapping_names_the_columns() -> None:
     detection = found(row, mapping=mapping)
     assert (detection.form, detection.mapping) == (Form.QUESTION_ANSWER, mapping)
     assert convert(row, detection) == {"messages": [ASKED, ANSWERED]}
+
+
+def test_a_field_mapped_to_no_column_is_left_out() -> None:
+    row = {"instruction": "Why?", "input": "is it so", "output": "Because."}
+    detection = found(row, mapping={"input": ""})
+    assert detection.mapping == {"instruction": "instruction", "output": "output"}
+    assert convert(row, detection) == {"messages": [ASKED, ANSWERED]}
+
+
+def test_pairs_of_whole_conversations_in_one_text_share_their_beginning() -> None:
+    shared = "\n\nHuman: Hi\n\nAssistant: Hello!\n\nHuman: Why?\n\nAssistant:"
+    row = {"chosen": f"{shared} Because.", "rejected": f"{shared} Go\n\naway."}
+    detection = found(row)
+    assert (detection.form, detection.confidence) == (Form.PREFERENCE, 1.0)
+    assert convert(row, detection) == {
+        "messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}, ASKED],
+        "chosen": [ANSWERED],
+        "rejected": [{"role": "assistant", "content": "Go\n\naway."}],
+    }
+    apart = {"prompt": shared, "chosen": " Because.", "rejected": " No."}
+    read = convert(apart, found(apart))
+    assert not isinstance(read, Reason)
+    assert read["messages"][-1] == ASKED
+
+
+def test_a_text_that_only_mentions_speakers_stays_a_text() -> None:
+    row = {"text": "Human: an essay."}
+    assert found(row).form is Form.TEXT
 
 
 def test_a_mapping_to_a_column_that_is_not_there() -> None:

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from academy_desktop.core.datasets.forms import Form, Reason
+from academy_desktop.core.datasets.forms import Form
 from academy_desktop.core.datasets.importing import Cancelled, Importer, ImportOptions, Tally, content_hash
 from academy_desktop.core.datasets.library import Library
 from academy_desktop.core.datasets.quality import Profile
+from academy_desktop.core.datasets.reasons import Reason
 from trainers.errors import AcademyError, ErrorCode
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from academy_desktop.core.datasets.mends import can_mend, mend
+from academy_desktop.core.datasets.mends import can_mend, mend, mend_pair, mend_text
 from tests.trainers.defective import SEEDS, SPECIALS, garbled, write_model
 from trainers.rendering import Renderer
 from trainers.rendering.defects import DefectCode, Inspector
@@ -87,3 +87,35 @@ def test_calls_are_written_into_the_answer() -> None:
 
 def test_a_row_without_an_answer_is_left_out() -> None:
     assert mend(TALK[:1], [DefectCode.NO_ASSISTANT_TURN], SPECIALS) is None
+
+
+def test_of_a_pair_both_answers_are_mended_and_stay_a_pair() -> None:
+    asked = [said("system", "Be brief"), said("user", "naÃ¯ve?")]
+    chosen, rejected = [said("assistant", "A naÃ¯ve one")], [said("assistant", "No <|im_end|>idea")]
+    codes = [DefectCode.MOJIBAKE, DefectCode.SPECIAL_TOKEN_IN_TEXT, DefectCode.SYSTEM_SWALLOWED]
+    assert mend_pair(asked, chosen, rejected, codes, SPECIALS) == (
+        [said("user", "Be brief\n\nnaïve?")],
+        [said("assistant", "A naïve one")],
+        [said("assistant", "No idea")],
+    )
+
+
+@pytest.mark.parametrize(
+    ("chosen", "rejected"),
+    [
+        ([said("assistant", "Same<|im_end|>")], [said("assistant", "Same")]),  # no pair any more
+        ([said("assistant", "")], [said("assistant", "No")]),  # an answer less
+    ],
+)
+def test_a_pair_that_is_none_any_more_is_left_out(
+    chosen: list[dict[str, str]], rejected: list[dict[str, str]]
+) -> None:
+    codes = [DefectCode.SPECIAL_TOKEN_IN_TEXT, DefectCode.EMPTY_TURN]
+    assert mend_pair([said("user", "a")], chosen, rejected, codes, SPECIALS) is None
+
+
+def test_a_text_is_mended_or_left_out() -> None:
+    codes = [DefectCode.MOJIBAKE, DefectCode.SPECIAL_TOKEN_IN_TEXT]
+    assert mend_text("naÃ¯ve <|im_end|>", codes, SPECIALS) == "naïve "
+    assert mend_text("<|im_end|>", codes, SPECIALS) is None
+    assert mend_text("naÃ¯ve", [DefectCode.TEXT_TRUNCATED], SPECIALS) == "naÃ¯ve"

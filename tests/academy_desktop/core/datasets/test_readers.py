@@ -109,9 +109,7 @@ def test_a_cell_may_span_lines(tmp_path: Path) -> None:
         ("a.tsv", b'[\n{"a": 1}]', "TSV", "JSON"),
         ("a.json", b"<!DOCTYPE html><html>", "JSON", "HTML page"),
         ("a.jsonl", b"version https://git-lfs.github.com/spec/v1\noid", "JSON Lines", "Git LFS pointer"),
-        ("a.json", '[{"a": 1}]'.encode("utf-16"), "JSON", "UTF-16 text"),
         ("a.jsonl", b'{"a": 1}\x00\x00', "JSON Lines", "binary data"),
-        ("a.csv", "frage,antwort\ngrün,blau\n".encode("latin-1"), "CSV", "text that is not UTF-8"),
         ("a", b"Hello there\n", "JSON, JSON Lines, CSV, TSV", "text"),
         ("a.parquet", b"Hello there\n", "Parquet", "text"),
         ("a.docx", b"%PDF-1.7\n", "Word document", "PDF"),
@@ -138,7 +136,6 @@ def test_an_empty_file(tmp_path: Path, name: str, content: bytes) -> None:
         ("a.json", b"[" * 100_000),
         ("a.csv", b'question,answer\n"a,b\nc,d\n'),
         ("a.csv", b"question,question\na,b\n"),
-        ("a.csv", b"question,answer\n" + b"a,b\n" * 40_000 + "ü,b\n".encode("latin-1")),
         ("a.csv", b"question,answer\n" + b"a" * 200_000 + b",b\n"),
     ],
 )
