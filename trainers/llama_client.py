@@ -23,6 +23,7 @@ import numpy as np
 from trainers.device import usable_cores
 from trainers.errors import AcademyError, ErrorCode
 from trainers.exporting.subject import Answer, Logits
+from trainers.host_ties import PARENT_PID_VARIABLE
 
 #: Longest wait for one answer: a long batch of a large model on a slow processor.
 TIMEOUT_S = 1800.0
@@ -103,6 +104,14 @@ class LlamaClient:
         asked = [list(prompt) for prompt in prompts]
         reply = self._ask(op="generate", prompts=asked, max_new_tokens=max_new_tokens)
         return [Answer(tuple(answer["ids"]), answer["ended"]) for answer in reply["answers"]]
+
+    def count_activations(self, ids: Sequence[int]) -> None:
+        """Let the model read `ids` and add up what its matrices are multiplied by."""
+        self._ask(op="count", ids=list(ids))
+
+    def write_mean_squares(self, path: Path) -> None:
+        """Write what was counted: by the matrix's name the mean square of each input, as safetensors."""
+        self._ask(op="mean_squares", path=str(path))
 
     def _ask(self, **request: object) -> dict[str, Any]:
         stdin = self._child.stdin
@@ -187,4 +196,5 @@ def child_environment() -> dict[str, str]:
     path = os.pathsep.join([here, known] if known else [here])
     # Threads that spin while they wait for each other starve on a busy machine: 57 s became 7 s where other
     # programs kept both cores busy.
-    return {"OMP_WAIT_POLICY": "passive", **os.environ, "PYTHONPATH": path}
+    own = {"PYTHONPATH": path, PARENT_PID_VARIABLE: str(os.getpid())}
+    return {"OMP_WAIT_POLICY": "passive", **os.environ, **own}

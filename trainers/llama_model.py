@@ -17,8 +17,12 @@ import llama_cpp
 import numpy as np
 from numpy.typing import NDArray
 
+from trainers.llama_activations import Activations
+
 #: Answers generated side by side: the weights are read once for all of them.
 SEQUENCES = 8
+#: Tokens computed at once while activations are counted: the scores of all of them are in memory.
+_COUNTED_AT_ONCE = 128
 
 
 #: A pointer of the C library; its Python binding does not type them consistently.
@@ -57,6 +61,7 @@ class LlamaModel:
         self._threads = threads
         self._context: Pointer | None = None
         self._context_tokens = 0
+        self._activations: Activations | None = None
         self._lora = None
         if lora is not None:
             self._lora = llama_cpp.llama_adapter_lora_init(model, str(lora).encode())
@@ -122,6 +127,27 @@ class LlamaModel:
             answers += self._generate_group(group, max_new_tokens)
         return answers
 
+    def count_activations(self, ids: Sequence[int]) -> None:
+        """Add what each matrix is multiplied by while `ids` are read to the sums of this model."""
+        if self._activations is None:
+            self._activations = Activations()
+            self._context_tokens = 0  # the context was opened without it
+        context = self._fresh_context(len(ids), 1)
+        for start in range(0, len(ids), _COUNTED_AT_ONCE):
+            part = ids[start : start + _COUNTED_AT_ONCE]
+            self._activations.begins = start == 0
+            # Scores are wanted everywhere: the last layer is computed for no other tokens.
+            entries = [(token, place, 0, True) for place, token in enumerate(part, start=start)]
+            try:
+                self._decode(context, entries)
+            finally:
+                if self._activations.failure is not None:
+                    raise LlamaError(str(self._activations.failure)) from self._activations.failure
+
+    def mean_squares(self) -> dict[str, NDArray[np.float32]]:
+        """Return what was counted: for each matrix the mean square of each of its inputs."""
+        return {} if self._activations is None else self._activations.means()
+
     def _generate_group(self, prompts: Sequence[Sequence[int]], limit: int) -> list[tuple[list[int], bool]]:
         context = self._fresh_context(max(map(len, prompts)) + limit, len(prompts))
         talks = [self._begin(context, number, prompt) for number, prompt in enumerate(prompts)]
@@ -166,6 +192,8 @@ class LlamaModel:
         parameters.kv_unified = True
         parameters.n_threads = parameters.n_threads_batch = self._threads
         parameters.no_perf = True
+        if self._activations is not None:
+            parameters.cb_eval = self._activations.callback
         context = llama_cpp.llama_init_from_model(self._model, parameters)
         if not context:
             raise LlamaError("no memory for the context")

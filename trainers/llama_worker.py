@@ -7,6 +7,8 @@ The first request opens a model. Owns the requests. Refuses to know why they are
     {"op": "tokenize", "text"}                      → ids
     {"op": "logits", "ids", "positions", "path"}    → writes float32 (positions, vocabulary) to a .npy file
     {"op": "generate", "prompts", "max_new_tokens"} → answers[{ids, ended}]
+    {"op": "count", "ids"}                          → adds to the mean squares of the matrices' inputs
+    {"op": "mean_squares", "path"}                  → writes them to a .safetensors file, by matrix
 
 A request that fails is answered by {"error": {"code", "detail"}}.
 """
@@ -20,8 +22,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from safetensors.numpy import save_file
 
 from trainers.errors import ErrorCode
+from trainers.host_ties import die_with_parent
 
 if TYPE_CHECKING:
     from trainers.llama_model import LlamaModel
@@ -58,6 +62,12 @@ class Worker:
             case "generate":
                 answers = self._model.generate(request["prompts"], request["max_new_tokens"])
                 return {"answers": [{"ids": ids, "ended": ended} for ids, ended in answers]}
+            case "count":
+                self._model.count_activations(request["ids"])
+                return {}
+            case "mean_squares":
+                save_file(self._model.mean_squares(), request["path"])
+                return {}
         raise ValueError(f"unknown request {request['op']}")
 
     def _open(self, request: dict[str, Any]) -> Reply:
@@ -78,6 +88,7 @@ def _error(code: ErrorCode, error: Exception) -> Reply:
 
 def main() -> None:
     """Answer requests until stdin ends."""
+    die_with_parent()
     # Whatever the library prints must not end up between the answers.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)

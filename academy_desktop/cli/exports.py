@@ -15,10 +15,11 @@ from trainers.errors import AcademyError, ErrorCode
 from trainers.evaluation import Evaluation
 from trainers.events import AnyEvent, Exported
 from trainers.exporting.record import companions
-from trainers.recipe import ExportFormat, ExportItem, Quant
+from trainers.recipe import MIXED_QUANTS, ExportFormat, ExportItem, Quant
 
 FORMATS: tuple[str, ...] = get_args(ExportFormat)
 QUANTS: tuple[str, ...] = get_args(Quant)
+_IMPORTANCE = ExportItem.model_fields["importance"].description or ""
 
 
 def register(app: typer.Typer, session: Session) -> None:
@@ -41,13 +42,14 @@ def _register_export(app: typer.Typer, session: Session) -> None:
             list[str] | None,
             typer.Option(metavar="|".join(QUANTS), help=_("Number format of the weights; may be repeated.")),
         ] = None,
+        importance: Annotated[bool, typer.Option("--importance", help=_(_IMPORTANCE))] = False,
         out: Annotated[
             Path | None, typer.Option(help=_("Folder to copy them to; they stay in the run as well."))
         ] = None,
     ) -> None:
         workshop = session.workshop
         parent = workshop.jobs.resolve(job)
-        order = workshop.exports.queue(parent, _items(session, form, quant or ["f16"]))
+        order = workshop.exports.queue(parent, _items(session, form, quant or ["f16"], importance))
         summary, events = run(session, order)
         require_success(session, summary)
         told = [event.payload for event in events if isinstance(event.payload, Exported)]
@@ -133,6 +135,7 @@ def export_fields(finished: FinishedExport, said: Exported, path: Path) -> dict[
         "path": str(path),
         "format": record.format,
         "quant": record.quant,
+        "importance": record.importance,
         "bytes": record.size_bytes,
         "sha256": record.sha256,
         "seconds": said.seconds,
@@ -196,7 +199,9 @@ def answer_proof(
     raise typer.Exit(1)
 
 
-def _items(session: Session, forms: Sequence[str], quants: Sequence[str]) -> list[ExportItem]:
+def _items(
+    session: Session, forms: Sequence[str], quants: Sequence[str], importance: bool
+) -> list[ExportItem]:
     """Return every format in every quantization; an adapter has only its own.
 
     Raises:
@@ -212,7 +217,11 @@ def _items(session: Session, forms: Sequence[str], quants: Sequence[str]) -> lis
             if quant not in QUANTS:
                 raise AcademyError(ErrorCode.QUANT_UNSUPPORTED, quant=quant, detail=", ".join(QUANTS))
             item = ExportItem.model_validate({"format": form, "quant": "f16" if form == "adapter" else quant})
-            items[item] = None
+            weighed = importance and item.can_weigh
+            items[item.model_copy(update={"importance": True}) if weighed else item] = None
+    if importance and not any(item.importance for item in items):
+        needed = _("needs --format gguf with --quant {known}").format(known="|".join(MIXED_QUANTS))
+        raise typer.BadParameter(needed, param_hint="--importance")
     return list(items)
 
 

@@ -101,7 +101,7 @@ class Verdicts:
         standing = self.standing(verdict)
         return ExportCard(
             name=finished.export.name,
-            title=self.title(record.format, record.quant),
+            title=self.title(record.format, record.quant, record.importance),
             size=self._formats.size(record.size_bytes),
             path=str(finished.export.path),
             beside=self._beside(finished),
@@ -112,10 +112,12 @@ class Verdicts:
             checks=() if verdict is None else tuple(self._check(check) for check in verdict.checks),
         )
 
-    def title(self, form: str, quant: str) -> str:
+    def title(self, form: str, quant: str, weighed: bool = False) -> str:
         """What a format and its numbers are called: `GGUF model · Q8_0`."""
-        named = self._gettext(FORMAT_TITLES[form]) if form in FORMAT_TITLES else form
-        return f"{named} · {quant.upper()}" if quant else named
+        parts = [self._gettext(FORMAT_TITLES[form]) if form in FORMAT_TITLES else form]
+        parts += [quant.upper()] if quant else []
+        parts += [self._gettext(N_("weighed by your rows"))] if weighed else []
+        return " · ".join(parts)
 
     def standing(self, verdict: Certificate | None) -> Standing:
         """Whether an export is proven."""

@@ -13,12 +13,13 @@ from typing import Final
 
 from PySide6.QtCore import QObject, Signal
 
-from academy_desktop.core.models.inspection import inspect, read_header
+from academy_desktop.core.models.inspection import inspect
 from academy_desktop.core.reader import JobSummary
 from academy_desktop.text.formats import Formats
 from academy_desktop.text.marking import N_
 from academy_desktop.viewmodels.certificate import FORMAT_TITLES
 from trainers.errors import AcademyError
+from trainers.exporting.base_model import read_header
 from trainers.layout import RunDir
 from trainers.recipe import ExportFormat, ExportItem, Quant, TrainRecipe
 from trainers.recipe_file import read_recipe
@@ -62,6 +63,11 @@ WEIGHT_BYTES: Final[dict[str, float]] = {
     "q4_k_m": (5 * 144 + 210) / 6 / 256,
 }
 
+#: What weighing by an importance matrix means for the user.
+WEIGHING: Final = N_(
+    "Formats with a K are rounded most carefully where your rows use the model most. Takes longer."
+)
+
 #: Ticked when nobody chose anything yet.
 FIRST_CHOICE: Final = ExportItem(format="gguf", quant="q8_0")
 
@@ -90,13 +96,27 @@ class QuantChoice:
 
 
 @dataclass(frozen=True)
+class WeighChoice:
+    """Whether K-quants are weighed by the training rows, with its tick; `offered` when one is wanted."""
+
+    title: str
+    words: str
+    ticked: bool
+    offered: bool
+
+
+@dataclass(frozen=True)
 class FormatChoice:
-    """One format; `choices` are its number formats, a single one without a title for an adapter."""
+    """One format; `choices` are its number formats, a single one without a title for an adapter.
+
+    `weighing` is None where rounding cannot be weighed.
+    """
 
     format: ExportFormat
     title: str
     words: str
     choices: tuple[QuantChoice, ...]
+    weighing: WeighChoice | None = None
 
     @property
     def ticked(self) -> bool:
@@ -155,12 +175,15 @@ class ExportChoice(QObject):
         self._formats = formats
         self._gettext = translate
         self._ticked = {FIRST_CHOICE}
+        self._weighed = False
         self._measures = Measures()
 
     @property
     def items(self) -> tuple[ExportItem, ...]:
         """What is wanted, in the order of the page."""
-        return tuple(item for form in FORMATS for item in items_of(form) if item in self._ticked)
+        wanted = (item for form in FORMATS for item in items_of(form) if item in self._ticked)
+        weighed = {"importance": True} if self._weighed else {}
+        return tuple(item.model_copy(update=weighed if item.can_weigh else {}) for item in wanted)
 
     @property
     def formats(self) -> tuple[FormatChoice, ...]:
@@ -197,6 +220,12 @@ class ExportChoice(QObject):
             self._ticked -= ticked
             self.changed.emit()
 
+    def weigh(self, wanted: bool) -> None:
+        """Want K-quants to be weighed by the training rows, or no longer."""
+        if wanted != self._weighed:
+            self._weighed = wanted
+            self.changed.emit()
+
     def take(self, measures: Measures) -> None:
         """Take what sizes follow from."""
         if measures != self._measures:
@@ -205,7 +234,16 @@ class ExportChoice(QObject):
 
     def _format(self, form: ExportFormat) -> FormatChoice:
         choices = tuple(self._quant(item, bool(QUANTS[form])) for item in items_of(form))
-        return FormatChoice(form, self._gettext(FORMAT_TITLES[form]), self._gettext(FORMATS[form]), choices)
+        titles = self._gettext(FORMAT_TITLES[form]), self._gettext(FORMATS[form])
+        return FormatChoice(form, *titles, choices, self._weighing(form))
+
+    def _weighing(self, form: ExportFormat) -> WeighChoice | None:
+        known = [item for item in items_of(form) if item.can_weigh]
+        if not known:
+            return None
+        title = ExportItem.model_fields["importance"].title or ""
+        offered = any(item in self._ticked for item in known)
+        return WeighChoice(self._gettext(title), self._gettext(WEIGHING), self._weighed, offered)
 
     def _quant(self, item: ExportItem, named: bool) -> QuantChoice:
         size = expected_bytes(item, self._measures)

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QFileDialog, QFrame, QGridLayout, QLabel, QWidget
 
 from academy_desktop.text.marking import N_
 from academy_desktop.viewmodels.export import Exporting
-from academy_desktop.viewmodels.export_choice import FormatChoice, QuantChoice
+from academy_desktop.viewmodels.export_choice import FormatChoice, QuantChoice, WeighChoice
 from academy_desktop.views.kit import Elided, button, column, label, row
 from academy_desktop.views.look import Look
 from academy_desktop.views.theme import GAP, GAP_L, GAP_M, GAP_S
@@ -40,7 +40,8 @@ class FormatView(QWidget):
         head.addWidget(self._size, 0, Qt.AlignmentFlag.AlignTop)
         lines = column(GAP)
         lines.addLayout(head)
-        self._below = self._make_quants(look, shown)
+        self._weigh: tuple[Tick, QWidget] | None = None
+        self._below = self._make_below(look, shown)
         lines.addWidget(self._below)
         self.setLayout(lines)
         self.show_choice(shown)
@@ -55,11 +56,26 @@ class FormatView(QWidget):
             tick, size = self._parts[choice.title]
             tick.setChecked(choice.ticked)
             size.setText(choice.size)
+        if self._weigh is not None and shown.weighing is not None:
+            tick, line = self._weigh
+            tick.setChecked(shown.weighing.ticked)
+            line.setVisible(shown.weighing.offered)
 
-    def _make_quants(self, look: Look, shown: FormatChoice) -> QWidget:
+    def _make_below(self, look: Look, shown: FormatChoice) -> QWidget:
+        lines = column(GAP_M)
+        lines.setContentsMargins(BOX_SIZE + 4 + GAP_M, 0, 0, 0)
+        lines.addLayout(self._make_quants(look, shown))
+        if shown.weighing is not None:
+            self._weigh = self._make_weighing(look, shown.weighing)
+            lines.addWidget(self._weigh[1])
+        made = QWidget()
+        made.setLayout(lines)
+        return made
+
+    def _make_quants(self, look: Look, shown: FormatChoice) -> QGridLayout:
         self._parts: dict[str, tuple[Tick, QLabel]] = {}
         grid = QGridLayout()
-        grid.setContentsMargins(BOX_SIZE + 4 + GAP_M, 0, 0, 0)
+        grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(GAP_M)
         grid.setVerticalSpacing(GAP_S)
         grid.setColumnStretch(1, 1)
@@ -71,9 +87,19 @@ class FormatView(QWidget):
             grid.addWidget(tick, at, 0)
             grid.addWidget(label(choice.words, "muted", wrap=True), at, 1)
             grid.addWidget(size, at, 2, Qt.AlignmentFlag.AlignRight)
+        return grid
+
+    def _make_weighing(self, look: Look, shown: WeighChoice) -> tuple[Tick, QWidget]:
+        tick = Tick(look, shown.title)
+        tick.setAccessibleDescription(shown.words)
+        tick.clicked.connect(self._page.choice.weigh)
+        self.ticks.append(tick)
+        line = row(GAP_M)
+        line.addWidget(tick, 0, Qt.AlignmentFlag.AlignTop)
+        line.addWidget(label(shown.words, "muted", wrap=True), 1)
         made = QWidget()
-        made.setLayout(grid)
-        return made
+        made.setLayout(line)
+        return tick, made
 
     def _make_tick(self, look: Look, shown: FormatChoice, choice: QuantChoice) -> Tick:
         tick = Tick(look, choice.title, f"{shown.title} {choice.title}")

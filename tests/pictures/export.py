@@ -120,6 +120,7 @@ def add_export(run: RunDir, item: ExportItem, size_bytes: int) -> Export:
         sha256="0" * 64,
         base="smollm2-135m-instruct",
         adapter_sha256="1" * 64,
+        importance=item.importance,
     )
     card_path(path).write_text("# A model\n", "utf-8")
     if item.format == "gguf":
@@ -426,6 +427,13 @@ async def show_bottom(room: Room) -> None:
     room.exporting.choice.tick_format("adapter", True)
 
 
+async def show_weighed(room: Room) -> None:
+    """The form with a K-quant, weighed by the rows."""
+    await show_plain(room)
+    room.exporting.choice.tick(ExportItem(format="gguf", quant="q4_k_m"), True)
+    room.exporting.choice.weigh(True)
+
+
 async def show_plain(room: Room) -> None:
     """The run without files."""
     room.window.show_page("export")
@@ -465,6 +473,7 @@ def scenes(filled: DataDir, bare: DataDir, folder: Path) -> Iterator[Scene]:
     yield Scene("export-proven", filled, silent, lambda room: show_files(room, 1))
     yield Scene("export-unproven", filled, silent, lambda room: show_files(room, 2))
     yield Scene("export-form", filled, silent, show_bottom)
+    yield Scene("export-weighed", filled, silent, show_weighed)
     yield Scene("export-busy", filled, silent, show_busy)
     yield Scene("export-empty", bare, silent, show_empty)
     yield Scene("demo-idle", bare, silent, show_demo)

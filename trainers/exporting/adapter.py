@@ -19,6 +19,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from trainers.errors import AcademyError, ErrorCode
+from trainers.exporting.base_model import read_header
+from trainers.files import read_regular
 
 CONFIG_NAME = "adapter_config.json"
 WEIGHTS_NAME = "adapter_model.safetensors"
@@ -86,7 +88,11 @@ class Adapter:
         scale = alpha / math.sqrt(rank) if config.get("use_rslora") else alpha / rank
         path = folder / WEIGHTS_NAME
         try:
+            read_header(path)  # the library reads whatever a header says, and would wait for a pipe
             tensors = load_file(path)
+        except AcademyError as error:
+            detail = str(error.facts.get("detail", ""))
+            raise AcademyError(ErrorCode.ADAPTER_DAMAGED, path=str(path), detail=detail) from error
         except (OSError, SafetensorError) as error:
             raise AcademyError(ErrorCode.ADAPTER_DAMAGED, path=str(path), detail=str(error)) from error
         return cls(_pair_up(path, tensors, int(rank), scale), int(rank), scale)
@@ -94,8 +100,8 @@ class Adapter:
 
 def _read_config(path: Path) -> dict[str, Any]:
     try:
-        config = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        config = json.loads(read_regular(path))
+    except (OSError, ValueError, RecursionError) as error:
         raise AcademyError(ErrorCode.ADAPTER_DAMAGED, path=str(path), detail=str(error)) from error
     if not isinstance(config, dict):
         raise AcademyError(ErrorCode.ADAPTER_DAMAGED, path=str(path), detail="not an object")

@@ -74,12 +74,13 @@ def _cell(text: str) -> str:
 
 
 def _origin(parent: Parent, record: ExportRecord, license_name: str) -> list[tuple[str, str]]:
+    weighed = ", with an importance matrix from the training rows" if record.importance else ""
     return [
         ("Base model", record.base),
         ("Licence of the base model", license_name or "not stated in its folder"),
         ("Dataset", parent.dataset_id),
         ("Dataset's SHA-256", parent.recipe.dataset.sha256),
-        ("Format", f"{record.format} {record.quant}".strip()),
+        ("Format", f"{record.format} {record.quant}".strip() + weighed),
         ("Bytes", str(record.size_bytes)),
         ("SHA-256", record.sha256),
         ("Adapter's SHA-256", record.adapter_sha256),

@@ -66,7 +66,7 @@ class AdapterFolder:
 class MergedFolder:
     """A plan to write base and adapter as one model, file by file."""
 
-    def __init__(self, model_dir: Path, adapter: Adapter, quant: str) -> None:
+    def __init__(self, model_dir: Path, adapter: Adapter | None, quant: str) -> None:
         if quant not in _DTYPES:
             raise AcademyError(ErrorCode.QUANT_UNSUPPORTED, quant=quant, known=", ".join(_DTYPES))
         self._source = model_dir

@@ -16,6 +16,9 @@ from trainers.errors import AcademyError, ErrorCode
 
 Raw = Mapping[str, Any]
 
+#: What a refusal says of a model that none of the families is for.
+UNKNOWN_FAMILY = "family"
+
 #: llama.cpp scales the attention of the largest Gemmas by another width (gemma2.cpp, gemma3.cpp); it knows
 #: them by their number of layers.
 _WIDE_SCALE_LAYERS = {MODEL_ARCH.GEMMA2: 46, MODEL_ARCH.GEMMA3: 62}
@@ -70,7 +73,7 @@ def family_of(raw: Raw) -> Family:
     """
     family = FAMILIES.get(architecture_of(raw))
     if family is None:
-        raise unsupported(raw, "family")
+        raise unsupported(raw, UNKNOWN_FAMILY)
     if raw.get("quantization_config"):
         raise unsupported(raw, "quantization_config")
     activation = raw.get("hidden_activation") or raw.get("hidden_act") or family.activation

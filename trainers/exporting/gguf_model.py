@@ -53,6 +53,11 @@ class GgufModel:
         """What is written, in its order."""
         return self._tensors
 
+    @property
+    def is_converted(self) -> bool:
+        """Whether llama.cpp's converter writes it."""
+        return False
+
     def matrices_not_in_blocks_of(self, values: int) -> tuple[str, ...]:
         """Return llama.cpp's names of the matrices whose rows do not divide into blocks of so many values."""
         return tuple(one.name for one in self._tensors if len(one.shape) > 1 and one.shape[-1] % values != 0)

@@ -80,7 +80,7 @@ class Vocabulary:
                 scores=_scores(tokens, types, merges) if pieces else (),
                 pre_tokenizer=name,
                 space_prefix=pieces and _adds_space(raw, renderer),
-                chat_template=_GENERATION_TAG.sub("", renderer.chat_template),
+                chat_template=without_generation_tags(renderer.chat_template),
                 special_ids=_special_ids(renderer, _unknown_id(raw, renderer)),
                 adds_bos=_adds_bos(path, renderer),
                 strips_after_special=_strips(raw["added_tokens"]),
@@ -112,6 +112,11 @@ class Vocabulary:
         if self.strips_after_special:
             return name if is_stripping else f"{name} (phi-3)"
         return re.sub("phi-?3", "phi 3", name, flags=re.IGNORECASE) if is_stripping else name
+
+
+def without_generation_tags(template: str) -> str:
+    """Return a chat template without the marks around what is learned, which llama.cpp does not know."""
+    return _GENERATION_TAG.sub("", template)
 
 
 def _tokens(tokenizer: Mapping[str, Any], size: int) -> tuple[tuple[str, ...], tuple[TokenType, ...]]:

@@ -7,6 +7,7 @@ on the error where llama.cpp chose the format. Refuses to know how a model behav
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,12 +19,14 @@ import numpy as np
 import torch
 from gguf import GGUFReader, GGUFWriter, ReaderTensor, dequantize
 
+from trainers.errors import AcademyError, ErrorCode
 from trainers.exporting.folders import MergedFolder
 from trainers.exporting.gguf_file import PlannedTensor, write_header
 from trainers.exporting.pipeline import blocks, in_order
 from trainers.exporting.thresholds import TENSOR_ERROR
 from trainers.exporting.watch import Watch
 from trainers.exporting.weights import Weights
+from trainers.files import open_regular
 
 #: Keys that may differ: names, and what llama.cpp writes when it quantizes.
 _FREE_KEYS = ("general.name", "general.file_type", "general.quantization_version", "quantize.")
@@ -55,14 +58,28 @@ class Findings:
 
 def inspect_gguf(path: Path, plan: GgufPlan, watch: Watch) -> Findings:
     """Compare a GGUF file with its plan; tensors of the plan's own type must be equal byte for byte."""
+    open_regular(path).close()  # a pipe would be waited for without end
     reader = GGUFReader(path)
     found = {tensor.name: tensor for tensor in reader.tensors}
-    types: dict[str, int] = {}
-    for tensor in reader.tensors:
-        types[tensor.tensor_type.name] = types.get(tensor.tensor_type.name, 0) + 1
     names = {tensor.name for tensor in plan.tensors}
     difference = ", ".join(sorted(names ^ found.keys())[:3]) or _differing(found, plan.tensors, watch)
-    return Findings(difference, _differing_key(reader, plan), types)
+    return Findings(difference, _differing_key(reader, plan), _types(reader))
+
+
+def count_types(path: Path) -> dict[str, int]:
+    """Return the number of tensors of each number format in a GGUF file.
+
+    Raises:
+        AcademyError: `export_damaged`.
+    """
+    try:
+        return _types(GGUFReader(path))
+    except (OSError, ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
+        raise AcademyError(ErrorCode.EXPORT_DAMAGED, path=str(path), detail=str(error)) from error
+
+
+def _types(reader: GGUFReader) -> dict[str, int]:
+    return dict(Counter(tensor.tensor_type.name for tensor in reader.tensors))
 
 
 def inspect_merged(path: Path, plan: MergedFolder, watch: Watch) -> str:

@@ -18,10 +18,12 @@ from trainers.exporting.adapter import Adapter
 from trainers.exporting.card import model_card
 from trainers.exporting.folders import AdapterFolder, MergedFolder
 from trainers.exporting.gguf_config import ModelConfig
+from trainers.exporting.gguf_converted import GgufConverted, adds_bos
 from trainers.exporting.gguf_kquant import K_QUANTS, GgufKQuant
 from trainers.exporting.gguf_lora import GgufLora
-from trainers.exporting.gguf_model import GgufModel
+from trainers.exporting.gguf_plan import plan_gguf
 from trainers.exporting.gguf_vocabulary import Vocabulary
+from trainers.exporting.importance import training_rows
 from trainers.exporting.modelfile import make_modelfile
 from trainers.exporting.parent import Parent
 from trainers.exporting.record import ExportRecord, card_path, modelfile_path
@@ -49,7 +51,8 @@ def run_export(
     Raises:
         AcademyError: `job_without_adapter`, `adapter_damaged`, `adapter_unsupported`,
             `architecture_unsupported`, `tokenizer_unsupported`, `quant_unsupported`, `model_damaged`,
-            `model_incomplete`, `disk_full`.
+            `model_incomplete`, `disk_full`, `output_not_writable`, `package_missing`, `llama_cpp_missing`,
+            `llama_cpp_failed`; for an importance matrix as `training_rows`.
     """
     watch = Watch(emit, cancelled)
     parent = Parent.open(recipe.parent, Path(recipe.parent_dir))
@@ -74,9 +77,10 @@ def _plan(item: ExportItem, parent: Parent, adapter: Adapter) -> Plan:
         case "merged":
             return MergedFolder(parent.model_dir, adapter, item.quant)
         case "gguf" if item.quant in K_QUANTS:
-            return GgufKQuant(name, parent.model_dir, adapter, item.quant)
+            rows = training_rows(parent) if item.importance else ()
+            return GgufKQuant(name, parent.model_dir, adapter, item.quant, rows)
         case "gguf":
-            return GgufModel(name, parent.model_dir, adapter, item.quant)
+            return plan_gguf(name, parent.model_dir, adapter, item.quant)
         case "lora-gguf":
             return GgufLora(name, parent.model_dir, adapter, item.quant)
 
@@ -96,10 +100,12 @@ def _make(item: ExportItem, plan: Plan, parent: Parent, run_dir: Path, watch: Wa
             sha256=digest or sha256_of(path),
             base=parent.base_id,
             adapter_sha256=parent.adapter_sha256(),
+            importance=item.importance,
+            converted=isinstance(plan, GgufKQuant | GgufConverted) and plan.is_converted,
         )
         card_path(path).write_text(model_card(parent, path.name, record, None), "utf-8")
         if item.format == "gguf":
-            _write_modelfile(path, parent, watch)
+            _write_modelfile(path, parent, record.converted, watch)
         watch.check()
         target = put_in_place(path, parent.run.exports, record)
     return Exported(
@@ -113,14 +119,18 @@ def _make(item: ExportItem, plan: Plan, parent: Parent, run_dir: Path, watch: Wa
     )
 
 
-def _write_modelfile(path: Path, parent: Parent, watch: Watch) -> None:
+def _write_modelfile(path: Path, parent: Parent, converted: bool, watch: Watch) -> None:
     """Write Ollama's Modelfile, or say why there is none: the file itself is as good without."""
     try:
-        vocabulary = Vocabulary.load(parent.model_dir, ModelConfig.load(parent.model_dir).vocabulary)
-        made = make_modelfile(parent.model_dir, vocabulary.adds_bos, parent.system_prompt())
+        begins = adds_bos(path) if converted else _vocabulary(parent).adds_bos
+        made = make_modelfile(parent.model_dir, begins, parent.system_prompt())
     except AcademyError as error:
         if error.code is not ErrorCode.TEMPLATE_UNKNOWN:
             raise
         watch.emit(Warned(code=error.code, facts=error.facts))
         return
     modelfile_path(path).write_text(made.text(path.name), "utf-8")
+
+
+def _vocabulary(parent: Parent) -> Vocabulary:
+    return Vocabulary.load(parent.model_dir, ModelConfig.load(parent.model_dir).vocabulary)

@@ -3,7 +3,8 @@
 Ollama reads the weights from the file and the conversation from here, in a template language of its own
 (Go's). Owns the families of templates that are known, and the check that makes a Modelfile true: what Ollama
 will make of a conversation is, token by token, what the model was trained on. What fails it gets no
-Modelfile. Refuses to know weights.
+Modelfile. White space around a message is another matter: templates that drop it (Llama 3, Gemma) cannot be
+told to in Ollama's language. Refuses to know weights.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from trainers.rendering import Message, Renderer
 _OPEN, _CLOSE = "{{ range .Messages }}", "{{ end }}"
 _PART = re.compile(r"(\{\{.*?\}\})", re.DOTALL)
 _ROLE = re.compile(r'\{\{ (else )?if eq \.Role "(\w+)" \}\}')
+_EARLY_END = re.compile(r'"""\s*[\r\n]')
 _PROBE_SYSTEM = "Be brief."
 
 
@@ -91,7 +93,8 @@ def make_modelfile(model_dir: Path, adds_bos: bool, system: str = "") -> Modelfi
         system: the system prompt that the model was trained with; empty: the template's own, if it has one.
 
     Raises:
-        AcademyError: `template_unknown` when no family says what the chat template says; as `Renderer.load`.
+        AcademyError: `template_unknown` when no family says what the chat template says, or when a Modelfile
+            cannot hold the system prompt; as `Renderer.load`.
     """
     renderer = Renderer.load(model_dir)
     begin = renderer.special_tokens.get("bos_token", "") if adds_bos else ""
@@ -99,8 +102,9 @@ def make_modelfile(model_dir: Path, adds_bos: bool, system: str = "") -> Modelfi
         for first in ("", renderer.special_tokens.get("bos_token", "")):
             template = turns.template(first)
             own = _own_system(renderer, turns, begin + first)
-            if _says_the_same(renderer, turns, template, begin, own):
-                return Modelfile(turns.name, template, _stops(renderer), system or own)
+            prompt = system or own
+            if _can_be_quoted(prompt) and _says_the_same(renderer, turns, template, begin, own):
+                return Modelfile(turns.name, template, _stops(renderer), prompt)
     raise AcademyError(
         ErrorCode.TEMPLATE_UNKNOWN, known=", ".join(dict.fromkeys(one.name for one in FAMILIES))
     )
@@ -168,9 +172,14 @@ def _stops(renderer: Renderer) -> tuple[str, ...]:
     return tuple(text for text in ends if text)
 
 
+def _can_be_quoted(text: str) -> bool:
+    """Whether Ollama reads a quoted text to its end: three quotes that end a line end it, without escape."""
+    return not _EARLY_END.search(text)
+
+
 def _quoted(text: str) -> str:
     return f'"""{text}"""'
 
 
 def _short_quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return f'"{text}"'

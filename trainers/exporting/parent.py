@@ -120,7 +120,10 @@ class Parent:
 def _answered(path: Path, line: int, raw: Mapping[str, Any]) -> HeldOutRow | None:
     """Return the row up to its last answer, or None when it has none."""
     try:
-        turns = [{"role": str(turn["role"]), "content": str(turn["content"])} for turn in raw["messages"]]
+        if "text" in raw:
+            return None
+        said = [*raw["messages"], *raw.get("chosen", ())]
+        turns = [{"role": str(turn["role"]), "content": str(turn["content"])} for turn in said]
         row_id = int(raw.get("id", line))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise AcademyError(ErrorCode.DATASET_DAMAGED, path=str(path), line=line) from error

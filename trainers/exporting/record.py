@@ -12,11 +12,16 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from trainers.errors import AcademyError, ErrorCode
+from trainers.files import read_regular
 from trainers.layout import Record
 
 
 class ExportRecord(Record):
-    """`exports/<name>.json`. `quant` is empty for an adapter, which keeps the numbers it was trained in."""
+    """`exports/<name>.json`. `quant` is empty for an adapter, which keeps the numbers it was trained in.
+
+    `importance`: rounding was weighed by how the training rows use the model. `converted`: llama.cpp's own
+    converter wrote it.
+    """
 
     format: str
     quant: str
@@ -24,6 +29,8 @@ class ExportRecord(Record):
     sha256: str
     base: str
     adapter_sha256: str
+    importance: bool = False
+    converted: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,7 @@ def _known_names(folder: Path) -> list[str]:
 
 def _read_record(path: Path) -> ExportRecord:
     try:
-        return ExportRecord.model_validate_json(record_path(path).read_bytes())
+        return ExportRecord.model_validate_json(read_regular(record_path(path)))
     except (OSError, ValidationError) as error:
         detail = type(error).__name__
         raise AcademyError(ErrorCode.EXPORT_DAMAGED, path=str(record_path(path)), detail=detail) from error

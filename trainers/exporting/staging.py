@@ -6,6 +6,7 @@ replaces stays until it is whole. Refuses to know formats.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from trainers.digest import files_of
 from trainers.disk import system_errors
+from trainers.errors import AcademyError, ErrorCode
 from trainers.exporting.record import ExportRecord, certificate_path, companions, record_path
 from trainers.files import sync_folder
 from trainers.layout import write_record
@@ -23,6 +25,8 @@ from trainers.space import disk_full, is_full
 SPARE_BYTES = 16 * 1024 * 1024
 _PATTERN = ".export-*.tmp"
 _REPLACED = "replaced"
+#: What systems say of a file that another program holds: Windows does not move an open one.
+_IN_USE = (errno.EBUSY, errno.EACCES, errno.EPERM, errno.ETXTBSY)
 
 
 def clear_leftovers(run_dir: Path, exports: Path) -> None:
@@ -76,6 +80,9 @@ def put_in_place(staged_path: Path, exports: Path, record: ExportRecord) -> Path
 
     Returns:
         Its new path.
+
+    Raises:
+        AcademyError: `output_not_writable` when its namesake is in use; what was there stays whole.
     """
     exports.mkdir(parents=True, exist_ok=True)
     target, replaced = exports / staged_path.name, staged_path.parent / _REPLACED
@@ -89,8 +96,11 @@ def put_in_place(staged_path: Path, exports: Path, record: ExportRecord) -> Path
                 old.rename(replaced / old.name)
         staged_path.rename(target)
         _follow(staged_path, target)
-    except OSError:
+    except OSError as error:
         _settle(staged_path.parent, exports)
+        if error.errno in _IN_USE:
+            detail = error.strerror or str(error)
+            raise AcademyError(ErrorCode.OUTPUT_NOT_WRITABLE, path=str(target), detail=detail) from error
         raise
     sync_folder(exports)
     return target

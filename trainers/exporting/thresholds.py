@@ -15,14 +15,26 @@ bounds lie between, nearer to rounding.
 | bf16 | 8 | 0.96 | 0.02 | 0.5 | 3 % | 0.75 | weights rounded to 2^-8 |
 | q8_0 | 8, one scale for 32 | 0.95 | 0.03 | 1.0 | 5 % | 0.70 | error 0.5 % of a tensor's size |
 | q6_k | 6, scales for 16 | 0.80 | 0.08 | 1.5 | 10 % | 0.25 | 1.8 % |
-| q5_k_m | 5, in parts 6 | 0.65 | 0.25 | 2.5 | 25 % | 0.15 | 3.7 % |
+| q5_k_m | 5, in parts 6 or 8 | 0.78 | 0.12 | 2.0 | 15 % | 0.20 | 3.7 % |
 | q4_k_m | 4, in parts 6 | 0.65 | 0.30 | 4.0 | 30 % | 0.15 | 7.5 % |
 
-The rows below 8 bits are set by a model that is unsure: SmolLM2 asked what it was never taught, where near
-ties fall the other way (measured over 84 positions: same next token 0.86 to 0.90, 0.71 to 0.76 and 0.77 in 6,
-5 and 4 bits; mean KL 0.029, 0.16, 0.10). They are wide enough for a small fault to hide behind rounding, if
-they stood alone: `TENSOR_ERROR` bounds each tensor by itself, and what is not rounded by llama.cpp must be
-equal byte for byte.
+Below 8 bits a model that is sure of its answers and one that is not are far apart. SmolLM2-135M after the
+demo's run, asked 148 requests that it had not seen (worst of three draws of rows), and 20 questions that have
+nothing to do with what it was taught (its base's own answers to them):
+
+| numbers | held-out rows: same next token, mean KL, worst KL, same answers | other questions |
+|---|---|---|
+| q8_0 | 1.00, 0.0006, 0.12, 1.00 | 0.97, 0.006, 0.17, 0.95 |
+| q6_k | 0.997, 0.003, 0.68, 0.96 | 0.95, 0.018, 0.27, 0.80 |
+| q5_k_m | 0.997, 0.002, 0.15, 0.96 | 0.93, 0.024, 0.63, 0.75 |
+| q4_k_m | 0.989, 0.008, 0.35, 0.92 | 0.88, 0.10, 2.0, 0.55 |
+
+So a taught model passes with room to spare, and the room is what a model of less certain answers needs: the
+same SmolLM2 before its run came to 0.86 to 0.90 and 0.77 of the next tokens in 6 and 4 bits. Its rows are
+576 wide, which 256 does not divide: llama.cpp falls back to older formats, of which the one for 5 bits is
+not used (see `gguf_kquant`). The bounds are wide enough for a small fault to hide behind rounding, if they
+stood alone: `TENSOR_ERROR` bounds each tensor by itself, and what is not rounded by llama.cpp must be equal
+byte for byte.
 """
 
 from __future__ import annotations
@@ -78,7 +90,7 @@ _BRAIN = Bounds(top1_agreement=0.96, mean_kl=0.02, max_kl=0.5, perplexity_drift=
 _EIGHT_BIT = Bounds(top1_agreement=0.95, mean_kl=0.03, max_kl=1.0, perplexity_drift=0.05, greedy_equal=0.7)
 
 _SIX_BIT = Bounds(top1_agreement=0.80, mean_kl=0.08, max_kl=1.5, perplexity_drift=0.10, greedy_equal=0.25)
-_FIVE_BIT = Bounds(top1_agreement=0.65, mean_kl=0.25, max_kl=2.5, perplexity_drift=0.25, greedy_equal=0.15)
+_FIVE_BIT = Bounds(top1_agreement=0.78, mean_kl=0.12, max_kl=2.0, perplexity_drift=0.15, greedy_equal=0.20)
 _FOUR_BIT = Bounds(top1_agreement=0.65, mean_kl=0.30, max_kl=4.0, perplexity_drift=0.30, greedy_equal=0.15)
 
 _BY_QUANT = {

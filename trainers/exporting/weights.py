@@ -19,6 +19,8 @@ from safetensors import SafetensorError, safe_open
 
 from trainers.errors import AcademyError, ErrorCode
 from trainers.exporting.adapter import Adapter
+from trainers.exporting.base_model import read_header
+from trainers.files import read_regular
 
 #: The number formats of weights; all others stand for a quantized model, or for none.
 _DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "F64": torch.float64}
@@ -107,11 +109,11 @@ def _read(place: Place, start: int, stop: int) -> torch.Tensor:
 def _places(file: Path) -> dict[str, Place]:
     """Read one file's header; the library has the last word on whether it is sound."""
     try:
+        header = read_header(file)
         with safe_open(file, "pt") as tensors:
             names = set(tensors.keys())
         with file.open("rb") as stream:
             length = int.from_bytes(stream.read(_LENGTH_BYTES), "little")
-            header: dict[str, Any] = json.loads(stream.read(length))
         begin = _LENGTH_BYTES + length
         return {name: _place(file, begin, name, header[name]) for name in sorted(names)}
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
@@ -131,7 +133,7 @@ def _files(model_dir: Path) -> tuple[list[Path], set[str]]:
     names: set[str] = set()
     if index.is_file():
         try:
-            weight_map = json.loads(index.read_text("utf-8"))["weight_map"]
+            weight_map = json.loads(read_regular(index))["weight_map"]
             names = {str(name) for name in weight_map}
             # No more than a name: an index must not lead out of the folder.
             files = [model_dir / Path(str(file)).name for file in sorted(set(weight_map.values()))]

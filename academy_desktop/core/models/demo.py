@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import tempfile
 import zipfile
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from academy_desktop.core.models.inspection import Model
 from academy_desktop.core.models.library import DEMO_ID, Models
 from academy_desktop.core.paths import DataDir
 from academy_desktop.core.tasks import Progress, Tasks, no_progress
+from academy_desktop.core.work_folder import work_folder
 from trainers.errors import AcademyError, ErrorCode
 from trainers.files import sync_folder
 from trainers.space import disk_full, is_full
@@ -52,8 +52,8 @@ class DemoModel:
                 raise AcademyError(ErrorCode.OFFLINE, detail=DEMO_ID)
             if shutil.disk_usage(self._data.root).free < NEEDED_BYTES:
                 raise disk_full(self._data.root, NEEDED_BYTES)
-            with tempfile.TemporaryDirectory(dir=self._data.tmp, prefix="demo-model.") as folder:
-                self._make(Path(folder), progress)
+            with work_folder(self._data.tmp, "demo-model.") as folder:
+                self._make(folder, progress)
         return self._models.get(DEMO_ID)
 
     def _make(self, work: Path, progress: Progress) -> None:

@@ -8,20 +8,17 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import re
-import struct
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from trainers.errors import AcademyError, ErrorCode
+from trainers.exporting.base_model import read_header, weight_files
+from trainers.files import open_regular, read_regular
 from trainers.rendering import Renderer
-
-#: A safetensors header longer than this is not one (the format's own limit).
-_MAX_HEADER_BYTES = 100_000_000
-#: No layer has a tensor of more dimensions.
-_MAX_DIMENSIONS = 16
 
 
 class Model(BaseModel):
@@ -42,7 +39,11 @@ class Model(BaseModel):
 
 def model_id(path: Path) -> str:
     """Return the id of a model at `path`: slug of its name, six hex digits of its resolved path."""
-    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:6]
+    try:
+        resolved = path.resolve()
+    except (OSError, RuntimeError):  # a link to itself
+        resolved = path.absolute()
+    digest = hashlib.sha256(os.fsencode(resolved)).hexdigest()[:6]
     return f"{slug(path.name)}-{digest}"
 
 
@@ -91,24 +92,6 @@ def _folder(path: Path, identity: str, name: str, source: str) -> Model:
     )
 
 
-def fingerprint(path: Path) -> str:
-    """Return the hash of the weights' names, sizes and headers: fast, and another model never has the same.
-
-    Raises:
-        AcademyError: `model_damaged` when a header cannot be read.
-    """
-    digest = hashlib.sha256()
-    for file in weight_files(path):
-        digest.update(f"{file.name}\0{file.stat().st_size}\0".encode())
-        digest.update(json.dumps(read_header(file), sort_keys=True).encode())
-    return digest.hexdigest()
-
-
-def weight_files(path: Path) -> list[Path]:
-    """Return the safetensors files of a model folder, in order."""
-    return sorted(file for file in path.glob("*.safetensors") if file.is_file())
-
-
 def read_config(path: Path) -> dict[str, Any]:
     """Read `config.json`.
 
@@ -116,7 +99,7 @@ def read_config(path: Path) -> dict[str, Any]:
         AcademyError: `model_incomplete`.
     """
     try:
-        config = json.loads((path / "config.json").read_text("utf-8"))
+        config = json.loads(read_regular(path / "config.json"))
     except FileNotFoundError as error:
         raise AcademyError(ErrorCode.MODEL_INCOMPLETE, path=str(path), detail="no config.json") from error
     except (OSError, ValueError, RecursionError) as error:
@@ -126,50 +109,14 @@ def read_config(path: Path) -> dict[str, Any]:
     return config
 
 
-def read_header(file: Path) -> dict[str, Any]:
-    """Read the header of a safetensors file: tensor name to dtype, shape and offsets.
-
-    Raises:
-        AcademyError: `model_damaged`.
-    """
-    try:
-        with file.open("rb") as stream:
-            (length,) = struct.unpack("<Q", stream.read(8))
-            if length > _MAX_HEADER_BYTES:
-                raise ValueError("header too long")
-            header = json.loads(stream.read(length))
-        header.pop("__metadata__", None)
-        ends = [_end(name, entry) for name, entry in header.items()]
-        if file.stat().st_size != 8 + length + max(ends, default=0):
-            raise ValueError("the file's length does not fit its header")
-    except struct.error as error:
-        raise AcademyError(ErrorCode.MODEL_DAMAGED, path=str(file), detail="too short") from error
-    except (KeyError, TypeError, AttributeError) as error:
-        raise AcademyError(ErrorCode.MODEL_DAMAGED, path=str(file), detail="a strange header") from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise AcademyError(ErrorCode.MODEL_DAMAGED, path=str(file), detail=str(error)) from error
-    return dict(header)
-
-
-def _end(name: str, entry: dict[str, Any]) -> int:
-    """Return where a tensor's bytes end, once its entry is known to be one."""
-    begin, end = entry["data_offsets"]
-    numbers = (begin, end, *entry["shape"])
-    if any(type(number) is not int or not 0 <= number < 2**63 for number in numbers) or begin > end:
-        raise ValueError(f"the place or shape of {name[:80]!r} is none")
-    if not isinstance(entry["dtype"], str) or len(entry["shape"]) > _MAX_DIMENSIONS:
-        raise ValueError(f"the type or shape of {name[:80]!r} is none")
-    return int(end)
-
-
 def _require_shards(path: Path) -> None:
     """Raise `model_incomplete` when a file is missing that the index of the weights names."""
     try:
-        index = json.loads((path / "model.safetensors.index.json").read_text("utf-8"))
+        index = json.loads(read_regular(path / "model.safetensors.index.json"))
         named = {str(name) for name in index["weight_map"].values()}
     except FileNotFoundError:
         return
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         detail = "model.safetensors.index.json"
         raise AcademyError(ErrorCode.MODEL_INCOMPLETE, path=str(path), detail=detail) from error
     missing = sorted(named - {file.name for file in weight_files(path)})
@@ -196,7 +143,7 @@ def _why_not(path: Path) -> str:
 
 
 def _gguf(path: Path, identity: str, name: str, source: str) -> Model:
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         if stream.read(4) != b"GGUF":
             raise AcademyError(ErrorCode.FILE_NOT_ITS_FORMAT, path=str(path), expected="GGUF")
     return Model(

@@ -15,7 +15,9 @@ from pathlib import Path
 from academy_desktop.core.models.inspection import Model, inspect, model_id, slug
 from academy_desktop.core.paths import DataDir
 from trainers.errors import AcademyError, ErrorCode
+from trainers.files import read_regular
 from trainers.layout import write_atomically
+from trainers.space import disk_full, is_full
 
 DEMO_ID = "smollm2-135m-instruct"
 
@@ -65,22 +67,31 @@ class Models:
         """Remember a folder or GGUF file elsewhere.
 
         Raises:
-            AcademyError: as `inspect`; nothing is remembered then.
+            AcademyError: as `inspect`, `disk_full`, `data_dir_not_writable`; nothing is remembered then.
         """
-        resolved = path.expanduser().resolve()
+        try:
+            resolved = path.expanduser().resolve()
+        except (OSError, RuntimeError, ValueError) as error:  # a link to itself, the home of nobody
+            raise AcademyError(ErrorCode.FILE_NOT_FOUND, path=str(path)) from error
         model = inspect(resolved, model_id(resolved), resolved.name, "folder")
         known = self._registered()
         if str(resolved) not in known:
             content = json.dumps({"v": 1, "paths": [*known, str(resolved)]}, indent=1)
-            write_atomically(self._registry, content.encode() + b"\n")
+            try:
+                write_atomically(self._registry, content.encode() + b"\n")
+            except OSError as error:
+                if is_full(error):
+                    raise disk_full(self._folder) from error
+                detail, folder = error.strerror or str(error), str(self._folder)
+                raise AcademyError(ErrorCode.DATA_DIR_NOT_WRITABLE, path=folder, detail=detail) from error
         return model
 
     def _registered(self) -> tuple[str, ...]:
         try:
-            paths = json.loads(self._registry.read_text("utf-8"))["paths"]
+            paths = json.loads(read_regular(self._registry))["paths"]
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return ()
-        return tuple(path for path in paths if isinstance(path, str)) if isinstance(paths, list) else ()
+        return tuple(path for path in paths if _may_be_a_path(path)) if isinstance(paths, list) else ()
 
     def _places(self) -> Iterator[tuple[Path, str, str, str]]:
         """Yield (path, id, name, source) of everything that may be a model."""
@@ -98,11 +109,22 @@ class Models:
             reference = repository / "refs" / "main"
             snapshots = repository / "snapshots"
             try:
-                snapshot = snapshots / reference.read_text("utf-8").strip()
+                snapshot = snapshots / read_regular(reference, 4096).decode("utf-8").strip()
             except (OSError, ValueError):
                 continue
             if snapshot.is_dir():
                 yield snapshot, slug(name), name, "huggingface"
+
+
+def _may_be_a_path(value: object) -> bool:
+    """Whether the system can be asked for a path: no zero in it, and no half of a character."""
+    if not isinstance(value, str) or "\0" in value:
+        return False
+    try:
+        os.fsencode(value)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _existing(key: str) -> Path | None:

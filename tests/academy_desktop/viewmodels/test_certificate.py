@@ -76,6 +76,11 @@ def test_an_adapter_has_no_number_format_in_its_name(tmp_path: Path) -> None:
     assert card_of(tmp_path, None, ExportItem(format="adapter")).title == "Adapter"
 
 
+def test_a_file_that_was_weighed_is_told_from_one_that_was_not(tmp_path: Path) -> None:
+    weighed = ExportItem(format="gguf", quant="q4_k_m", importance=True)
+    assert card_of(tmp_path, None, weighed).title == "GGUF model · Q4_K_M · weighed by your rows"
+
+
 @pytest.mark.parametrize(
     ("share", "said"), [(1.0, "100%"), (0.98, "98%"), (0.97999, "97.9%"), (0.9996, "99.9%"), (0.0, "0%")]
 )

@@ -54,6 +54,22 @@ def test_with_the_last_number_format_its_format_is_unticked(qapp: QApplication) 
     assert made.summary == "Tick at least one format."
 
 
+def test_only_k_quants_are_weighed_by_the_rows(qapp: QApplication) -> None:
+    made = choice()
+    weighing = made.formats[0].weighing
+    assert weighing is not None
+    assert (weighing.offered, weighing.ticked) == (False, False)
+    made.weigh(True)
+    made.tick(ExportItem(format="gguf", quant="q4_k_m"), True)
+    weighing = made.formats[0].weighing
+    assert weighing is not None
+    assert (weighing.offered, weighing.ticked) == (True, True)
+    assert [item.name for item in made.items] == ["gguf-q8_0.gguf", "gguf-q4_k_m-imatrix.gguf"]
+    made.weigh(False)
+    assert [item.name for item in made.items] == ["gguf-q8_0.gguf", "gguf-q4_k_m.gguf"]
+    assert [one.weighing is None for one in made.formats] == [False, True, True, True]
+
+
 def test_a_tick_that_changes_nothing_says_nothing(qapp: QApplication) -> None:
     made = choice()
     said: list[None] = []
@@ -61,6 +77,7 @@ def test_a_tick_that_changes_nothing_says_nothing(qapp: QApplication) -> None:
     made.tick(FIRST_CHOICE, True)
     made.tick_format("gguf", True)
     made.take(Measures())
+    made.weigh(False)
     assert not said
 
 

@@ -39,13 +39,15 @@ def never() -> bool:
 
 def export(
     parent: RunDir,
-    *items: Item,
+    *items: Item | ExportItem,
     emit: Callable[[Payload], None] = lambda _: None,
     cancelled: Callable[[], bool] = never,
     run_dir: Path | None = None,
 ) -> list[Path]:
     """Run an export job; returns where the exports should lie."""
-    chosen = tuple(ExportItem(format=kind, quant=quant) for kind, quant in items)
+    chosen = tuple(
+        one if isinstance(one, ExportItem) else ExportItem(format=one[0], quant=one[1]) for one in items
+    )
     recipe = ExportRecipe(parent=parent.job, parent_dir=str(parent.path), items=chosen)
     folder = run_dir or parent.path.with_name("export-job")
     if not folder.exists():
@@ -70,7 +72,7 @@ def read_certificate(path: Path) -> Certificate:
     return Certificate.model_validate_json(certificate_path(path).read_bytes())
 
 
-def vouch(path: Path, parent: RunDir, kind: str, quant: str) -> None:
+def vouch(path: Path, parent: RunDir, kind: str, quant: str, *, converted: bool = False) -> None:
     """Write the record of a file as if an export had made it."""
     record = ExportRecord(
         format=kind,
@@ -79,6 +81,7 @@ def vouch(path: Path, parent: RunDir, kind: str, quant: str) -> None:
         sha256=sha256_of(path),
         base="tied",
         adapter_sha256=sha256_of(parent.adapter / "adapter_model.safetensors"),
+        converted=converted,
     )
     write_record(record_path(path), record)
 

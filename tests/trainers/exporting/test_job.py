@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import errno
+import mmap
+import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -114,6 +116,51 @@ def test_a_cancelled_export_leaves_nothing_and_takes_nothing(parent: RunDir, ite
         export(parent, item, cancelled=from_look(moment))
         assert contents(parent.exports) == before
         assert leftovers(parent) == []
+
+
+@pytest.fixture
+def busy() -> Iterator[Callable[[Path], None]]:
+    """Makes files that cannot be moved, as on Windows every open one is: something is mounted upon them."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("only root can mount")
+    mounted: list[Path] = []
+
+    def hold(path: Path) -> None:
+        other = path.with_name("held")
+        other.write_bytes(path.read_bytes())
+        if subprocess.run(["mount", "--bind", str(other), str(path)], check=False).returncode != 0:
+            pytest.skip("nothing can be mounted here")
+        mounted.append(path)
+
+    yield hold
+    for path in mounted:
+        subprocess.run(["umount", "-l", str(path)], check=True)
+
+
+def test_a_file_in_use_that_cannot_be_replaced_stays_whole_and_is_named(
+    parent: RunDir, busy: Callable[[Path], None]
+) -> None:
+    [path] = export(parent, ("gguf", "f16"))
+    teach_differently(parent)
+    busy(path)
+    before = contents(parent.exports)
+    with refusal(ErrorCode.OUTPUT_NOT_WRITABLE) as facts:
+        export(parent, ("gguf", "f16"))
+    assert facts["path"] == str(path)
+    assert facts["detail"]
+    assert contents(parent.exports) == before
+    assert leftovers(parent) == []
+
+
+def test_a_program_that_has_the_old_file_open_keeps_reading_it(parent: RunDir) -> None:
+    [path] = export(parent, ("gguf", "f16"))
+    before = path.read_bytes()
+    teach_differently(parent)
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as view:
+        export(parent, ("gguf", "f16"))
+        assert view[:] == before
+    assert path.read_bytes() != before
+    assert whole_exports(parent)
 
 
 def from_look(moment: int) -> Callable[[], bool]:
