@@ -6,7 +6,8 @@ import json
 import platform
 from pathlib import Path
 
-from trainers.device import Choice
+from trainers.choice import Choice
+from trainers.device import processor
 from trainers.layout import PROTOCOL_VERSION, write_atomically
 from trainers.packages import versions_of
 from trainers.recipe import TrainRecipe
@@ -21,6 +22,7 @@ PACKAGES = (
     "datasets",
     "tokenizers",
     "numpy",
+    "numba",
 )
 
 
@@ -36,6 +38,8 @@ def record_environment(path: Path, recipe: TrainRecipe, choice: Choice) -> None:
         "engine": choice.engine,
         "precision": choice.precision,
         "threads": choice.threads,
+        "kernels": choice.kernels,
+        "processor": processor(),
         "seed": recipe.training.seed,
     }
     write_atomically(path, json.dumps(record, indent=1).encode() + b"\n")

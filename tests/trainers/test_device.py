@@ -2,16 +2,18 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from trainers.device import Machine, choose, look, usable_cores
+from trainers.choice import Machine, choose
+from trainers.device import look, usable_cores
 from trainers.errors import AcademyError, ErrorCode
 from trainers.recipe import Hardware
 
 PLAIN = Machine(cuda=False, cores=8)
-FAST = Machine(cuda=False, cores=8, bf16_gain=5.0)
+FAST = Machine(cuda=False, cores=8, bf16_gain=5.0, numba=True)
 UNKNOWN = "it has no dropout"
 OLD_GPU = Machine(cuda=True, cuda_name="NVIDIA GeForce GTX 1080", cores=8, bitsandbytes=True)
 NEW_GPU = Machine(cuda=True, cuda_name="NVIDIA GeForce RTX 4090", cuda_bf16=True, cores=16, bitsandbytes=True)
@@ -34,7 +36,7 @@ NEW_GPU = Machine(cuda=True, cuda_name="NVIDIA GeForce RTX 4090", cuda_bf16=True
     ],
 )
 def test_what_is_chosen(wish: dict[str, Any], machine: Machine, device: str, precision: str) -> None:
-    choice = choose(Hardware(**wish), machine)
+    choice = choose(Hardware(**wish), machine, UNKNOWN)
     assert (choice.device, choice.precision, choice.engine) == (device, precision, "peft")
     assert choice.device_name == (machine.cuda_name if device == "cuda" else f"{machine.cores} cores")
     assert choice.threads == machine.cores
@@ -45,17 +47,40 @@ def test_what_is_chosen(wish: dict[str, Any], machine: Machine, device: str, pre
     [
         ({}, PLAIN, "fp32", "1.0 times as fast"),
         ({}, FAST, "bf16", "5.0 times as fast"),
+        ({}, PLAIN, "fp32", "Numba is not installed"),
         ({"precision": "fp32"}, FAST, "fp32", "no CUDA GPU"),
         ({"precision": "bf16"}, PLAIN, "bf16", "no CUDA GPU"),
         ({"device": "cpu"}, NEW_GPU, "fp32", "recipe asks"),
+        ({"engine": "cpu"}, NEW_GPU, "fp32", "recipe asks"),
     ],
 )
-def test_the_engine_for_processors_is_for_who_names_it(
-    wish: dict[str, Any], machine: Machine, precision: str, said: str
+def test_the_engine_for_processors_is_taken_on_one_where_it_can_train(
+    wish: dict[str, Any], machine: Machine, precision: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    choice = choose(Hardware(engine="cpu", **wish), machine)
+    monkeypatch.setattr("trainers.choice.AUTO_TAKES_OWN", True)
+    choice = choose(Hardware(**wish), machine)
     assert (choice.device, choice.engine, choice.precision) == ("cpu", "cpu", precision)
+    assert choice.kernels == ("compiled" if machine.numba else "plain")
     assert said in choice.reason
+
+
+def test_the_engine_for_processors_is_still_for_who_names_it() -> None:
+    assert choose(Hardware(), FAST).engine == "peft"
+    assert choose(Hardware(engine="cpu"), FAST).engine == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("wish", "unknown"),
+    [({}, UNKNOWN), ({"engine": "peft"}, None), ({"quantization": "nf4"}, None)],
+)
+def test_everything_else_goes_to_trl_and_peft(
+    wish: dict[str, Any], unknown: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainers.choice.AUTO_TAKES_OWN", True)
+    choice = choose(Hardware(**wish), replace(FAST, bitsandbytes=True), unknown)
+    assert (choice.device, choice.engine, choice.precision) == ("cpu", "peft", "fp32")
+    assert choice.kernels == "plain"
+    assert (UNKNOWN in choice.reason) == (unknown is not None)
 
 
 @pytest.mark.parametrize("hardware", [Hardware(engine="cpu"), Hardware(engine="cpu", device="cuda")])

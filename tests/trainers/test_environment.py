@@ -6,7 +6,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from tests.trainers.golden.protocol import GOLDEN
-from trainers.device import Choice
+from trainers.choice import Choice
+from trainers.device import processor
 from trainers.environment import PACKAGES, package_versions, record_environment
 from trainers.recipe import TrainRecipe
 from trainers.recipe_file import read_recipe
@@ -27,6 +28,8 @@ def test_an_attempt_records_what_it_ran_with(tmp_path: Path) -> None:
         "engine": "peft",
         "precision": "fp16",
         "threads": 3,
+        "kernels": "plain",
+        "processor": processor(),
         "seed": 11,
     }
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from academy_desktop.core.estimate.engines import EngineTraits
 from academy_desktop.core.estimate.terms import MemoryTerms
+from trainers.files import read_regular
 from trainers.layout import write_atomically
 
 #: Goes up when a formula changes, so that older observations are made anew from their runs.
@@ -149,7 +150,7 @@ def speed(kind: Kind, threads: int, seen: Iterable[Observation]) -> tuple[float,
 def read_observations(path: Path) -> tuple[Observation, ...]:
     """Read the file; one that is missing, damaged or of other formulas holds nothing: it can be made anew."""
     try:
-        found = _File.model_validate_json(path.read_bytes())
+        found = _File.model_validate_json(read_regular(path))
     except (OSError, ValidationError):
         return ()
     return found.runs if (found.v, found.formulas) == (1, FORMULAS) else ()

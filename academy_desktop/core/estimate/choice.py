@@ -1,7 +1,7 @@
 """Which device, engine and number format a run will take, told without torch.
 
-Follows `trainers.device.choose`, which decides when the run starts, on what torch finds then. Here the
-processor's flags, and what earlier runs took, stand for its measurement.
+Asks `trainers.choice`, which decides when the run starts, on what torch finds then. Here the processor's
+flags, and what earlier runs took, stand for its measurement.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from pathlib import Path
 from academy_desktop.core.estimate.calibration import Observation
 from academy_desktop.core.estimate.engines import DeviceName, Precision
 from academy_desktop.core.estimate.machine import Machine
+from trainers import choice
+from trainers.engines.cpu.architecture import refusal
+from trainers.errors import AcademyError
 from trainers.recipe import TrainRecipe
 
 #: Vector units that multiply bf16 clearly faster than fp32.
@@ -30,17 +33,23 @@ class Choice:
 
 
 def foresee(recipe: TrainRecipe, machine: Machine, seen: Sequence[Observation]) -> Choice:
-    """Return what a recipe will be trained with on a machine."""
+    """Return what a recipe will be trained with on a machine; what would be refused, as the recipe has it."""
     wanted = recipe.hardware
-    if machine.has_gpu and wanted.device != "cpu" and wanted.engine != "cpu":
+    there = choice.Machine(
+        cuda=machine.has_gpu,
+        cuda_bf16=machine.has_gpu,
+        cores=machine.cores,
+        bitsandbytes=True,
+        bf16_gain=choice.WORTHWHILE_GAIN if own_precision(seen) == "bf16" else 1.0,
+    )
+    unknown = refusal(recipe) if choice.may_be_own(wanted, there) else None
+    try:
+        chosen = choice.choose(wanted, there, unknown)
+    except AcademyError:
+        device: DeviceName = "cuda" if machine.has_gpu and wanted.device != "cpu" else "cpu"
         engine = "peft" if wanted.engine == "auto" else wanted.engine
-        return Choice("cuda", engine, "bf16" if wanted.precision == "auto" else wanted.precision)
-    own = wanted.engine == "cpu"
-    if wanted.precision != "auto":
-        return Choice("cpu", "cpu" if own else "peft", wanted.precision)
-    if not own:
-        return Choice("cpu", "peft", "fp32")
-    return Choice("cpu", "cpu", own_precision(seen))
+        return Choice(device, engine, "bf16" if wanted.precision == "auto" else wanted.precision)
+    return Choice(chosen.device, chosen.engine, chosen.precision)
 
 
 def own_precision(seen: Sequence[Observation]) -> Precision:

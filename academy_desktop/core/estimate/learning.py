@@ -34,6 +34,8 @@ def observe(
     last = run.last_attempt()
     if exited is None or exited.exit_code != 0 or last is None or last.number != 1:
         return None
+    if run.adjusted.exists():  # it did not compute as its recipe says
+        return None
     try:
         recipe = read_train_recipe(run.path)
         history = History()

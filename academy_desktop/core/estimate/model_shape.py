@@ -14,8 +14,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from academy_desktop.core.models.inspection import read_config, read_header, weight_files
+from academy_desktop.core.models.inspection import read_config
 from trainers.errors import AcademyError, ErrorCode
+from trainers.exporting.base_model import read_header, weight_files
 
 #: Bytes of one number in a safetensors file.
 NUMBER_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1, "I8": 1, "U8": 1}

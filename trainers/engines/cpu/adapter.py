@@ -42,7 +42,7 @@ class Adapter:
     """All pairs of a model. `values` and `gradients` hold everything end to end, in PEFT's order."""
 
     def __init__(self, architecture: Architecture, lora: Lora, seed: int) -> None:
-        """Make a new adapter: lora_A uniform as PEFT makes it (Kaiming, a = sqrt 5), lora_B zero."""
+        """Make a new adapter, number for number the one that PEFT makes of the same seed."""
         self._lora = lora
         self.scale = lora.alpha / (math.sqrt(lora.rank) if lora.use_rslora else lora.rank)
         shapes = list(_shapes(architecture, lora))
@@ -57,7 +57,7 @@ class Adapter:
                 flat[start:middle].view(lora.rank, wide) for flat in (self.values, self.gradients)
             )
             up, up_grad = (flat[middle:end].view(out, lora.rank) for flat in (self.values, self.gradients))
-            down.uniform_(-1 / math.sqrt(wide), 1 / math.sqrt(wide), generator=chance)
+            _fill_as_peft(down, up, chance)
             self.pairs[name] = Pair(down, up, down_grad, up_grad)
             start = end
 
@@ -106,6 +106,16 @@ class Adapter:
         for name, pair in self.pairs.items():
             yield f"base_model.model.{name}.lora_A.weight", pair.down
             yield f"base_model.model.{name}.lora_B.weight", pair.up
+
+
+def _fill_as_peft(down: Tensor, up: Tensor, chance: torch.Generator) -> None:
+    """Make lora_A uniform (Kaiming, a = sqrt 5) and lora_B zero.
+
+    PEFT makes two linear layers, which torch fills with random numbers, and then fills lora_A again.
+    """
+    for one in (down, up, down):
+        torch.nn.init.kaiming_uniform_(one, a=math.sqrt(5), generator=chance)
+    up.zero_()
 
 
 def _shapes(architecture: Architecture, lora: Lora) -> Iterator[tuple[str, int, int]]:

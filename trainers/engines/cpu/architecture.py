@@ -20,6 +20,8 @@ FAMILIES: Mapping[str, int | None] = {
     "llama": None, "mistral": None, "qwen2": None, "qwen3": 128, "gemma3_text": 256,
 }  # fmt: skip
 _FLOATS = frozenset({"F32", "BF16", "F16"})
+#: Weights in linear layers. Making the kernels takes some seconds, once per version of them and machine.
+_LEAST_TO_COMPILE = 10_000_000
 _GEMMA_PATTERN = 6  # every sixth layer of Gemma 3 looks at everything
 
 
@@ -79,6 +81,12 @@ def refusal(recipe: TrainRecipe) -> str | None:
     """Return why this engine cannot train a recipe, in a few words, or None where it can."""
     if recipe.hardware.quantization != "none":
         return "it does not train models in 4 bit"
+    if recipe.method not in {"sft", "pretrain"}:
+        return f"it does not learn by {recipe.method}"
+    if recipe.lora.use_dora or recipe.lora.init != "default":
+        return "it has plain LoRA adapters only"
+    if recipe.training.neftune_noise_alpha is not None:
+        return "it has no noise on the input"
     if recipe.lora.dropout > 0:
         return "it has no dropout"
     unknown = [layer for layer in recipe.lora.layers() if layer not in LINEAR_LAYERS]
@@ -91,6 +99,11 @@ def refusal(recipe: TrainRecipe) -> str | None:
     except (OSError, ValueError, KeyError, TypeError):
         return "it cannot read the model's configuration"
     return None
+
+
+def compiling_pays(recipe: TrainRecipe) -> bool:
+    """Whether a recipe's model, one that is known, is so large that compiled kernels save their own time."""
+    return read(Path(recipe.model.path)).linear_parameters >= _LEAST_TO_COMPILE
 
 
 def read(folder: Path) -> Architecture:

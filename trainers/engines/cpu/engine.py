@@ -21,7 +21,7 @@ from trainers.engines.cpu.kernels import kernels
 from trainers.engines.cpu.memory import keep_freed_memory
 from trainers.engines.cpu.model import Model
 from trainers.engines.cpu.packing import pack, portions
-from trainers.engines.protocol import NonfiniteError, Plan, StepReport
+from trainers.engines.protocol import NonfiniteError, Plan, Score, StepReport
 from trainers.engines.training_state import load_state, restore_random, save_state
 from trainers.recipe import Training
 from trainers.rows import Example
@@ -32,14 +32,8 @@ _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 class CpuEngine:
     """LoRA on a dense decoder of a known family."""
 
-    def __init__(self, plan: Plan, *, compiled: bool = False) -> None:
-        """Load the base model, put the adapter on, and go back to the plan's checkpoint if there is one.
-
-        Args:
-            plan: what to learn.
-            compiled: use the compiled kernels. Off: code fresh from the compiler and the same code from its
-                cache were seen to round differently, so that a resumed run would not be exact.
-        """
+    def __init__(self, plan: Plan) -> None:
+        """Load the base model, put the adapter on, and go back to the plan's checkpoint if there is one."""
         self._plan = plan
         recipe, choice = plan.recipe, plan.choice
         torch.set_num_threads(choice.threads)
@@ -59,7 +53,7 @@ class CpuEngine:
         if plan.checkpoint is not None:
             self._adapter.load(plan.checkpoint)
             load_state(plan.checkpoint, self._optimizer, self._scheduler)
-        chosen = kernels(choice.threads, compiled=compiled)
+        chosen = kernels(choice.threads, compiled=choice.kernels == "compiled")
         self._model = Model(folder, architecture, self._adapter, _DTYPES[choice.precision], chosen)
         self._model.refresh()
         self._step = plan.first_step
@@ -74,20 +68,25 @@ class CpuEngine:
             if not after_step(report):
                 return
 
-    def evaluate(self, examples: tuple[Example, ...]) -> tuple[float, int]:
-        """Return (mean loss over supervised tokens in nats, number of supervised tokens)."""
+    def evaluate(self, examples: tuple[Example, ...]) -> Score:
+        """Score examples by the mean loss over their supervised tokens."""
         tokens = sum(example.supervised_tokens for example in examples)
         if not tokens:
-            return 0.0, 0
+            return Score(0.0, 0)
         with torch.no_grad():
             loss = math.fsum(float(self._model.loss(pack(rows), tokens)) for rows in portions(examples))
-        return loss, tokens
+        return Score(loss, tokens)
 
     def save_checkpoint(self, folder: Path) -> None:
         """Write the adapter and everything that an exact resume needs."""
         self.save_adapter(folder)
         with system_errors():
             save_state(folder, self._optimizer, self._scheduler, self._step)
+
+    def load_adapter(self, folder: Path) -> None:
+        """Take the adapter of a checkpoint (see `Engine`)."""
+        self._adapter.load(folder)
+        self._model.refresh()
 
     def save_adapter(self, folder: Path) -> None:
         """Write `adapter_model.safetensors` and `adapter_config.json`."""
@@ -133,7 +132,7 @@ class CpuEngine:
 
 def _schedule(training: Training, total: int) -> Callable[[int], float]:
     """Return the share of the learning rate by updates done: up through the warm-up, then as named."""
-    warmup = training.warmup_steps
+    warmup = training.warmup(total)
 
     def share(done: int) -> float:
         if done < warmup:
@@ -144,6 +143,9 @@ def _schedule(training: Training, total: int) -> Callable[[int], float]:
                 return 1.0 - progress
             case "cosine":
                 return (1.0 + math.cos(math.pi * progress)) / 2
+            case "cosine_with_min_lr":
+                lowest = training.min_lr_ratio
+                return lowest + (1.0 - lowest) * (1.0 + math.cos(math.pi * progress)) / 2
         return 1.0
 
     return share

@@ -6,7 +6,6 @@ compute in fp32, and may be given outputs wider than what they write.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,11 +87,6 @@ class Kernels(Protocol):
         """Return each row's loss (fp32); turn `logits` into their gradient, times `scale`, in place."""
 
 
-def compiled_available() -> bool:
-    """Whether the compiled form can be had."""
-    return importlib.util.find_spec("numba") is not None
-
-
 def kernels(threads: int, *, compiled: bool) -> Kernels:
     """Return the compiled form, or the plain one.
 
@@ -111,9 +105,9 @@ def kernels(threads: int, *, compiled: bool) -> Kernels:
             keep = os.access(folder, os.W_OK)
         except OSError:
             keep = False
-    from trainers.engines.cpu.kernels_numba import NumbaKernels
+    from trainers.engines.cpu.compiled.kernels import CompiledKernels
 
-    return NumbaKernels(threads, keep=keep)
+    return CompiledKernels(threads, keep=keep)
 
 
 def tensor_like(x: Tensor, *shape: int) -> Tensor:
