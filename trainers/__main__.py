@@ -25,7 +25,7 @@ def work(session: Session) -> Ended:
 
     match recipe:
         case TrainRecipe():
-            from trainers.sft import run_train
+            from trainers.train import run_train
 
             return run_train(recipe, session)
         case ExportRecipe():

@@ -87,16 +87,24 @@ class Step(Payload):
     eta_s: float | None = None
     rss_bytes: int = 0
     device_memory_bytes: int | None = None
+    reward_chosen: float | None = Field(None, description="Preferences: mean of the better answers.")
+    reward_rejected: float | None = Field(None, description="Preferences: mean of the worse answers.")
+    reward_margin: float | None = Field(None, description="How far the better answers are ahead.")
+    reward_accuracy: float | None = Field(None, description="Share of pairs in the right order.")
 
 
 class Evaluated(Payload):
-    """Loss over the held-out rows, mean over their `supervised_tokens`, in nats."""
+    """Loss over the held-out rows, mean over their `supervised_tokens`, in nats; rewards as in a step."""
 
     event_type: ClassVar[str] = "evaluation"
     step: int
     loss: float
     supervised_tokens: int
     seconds: float
+    reward_chosen: float | None = None
+    reward_rejected: float | None = None
+    reward_margin: float | None = None
+    reward_accuracy: float | None = None
 
 
 class CheckpointSaved(Payload):
@@ -182,7 +190,10 @@ class Ended(Payload):
 
     event_type: ClassVar[str] = "ended"
     state: Literal["succeeded", "stopped", "failed"]
-    reason: str = Field("", description="stopped: user or suspended; failed: an error code.")
+    reason: str = Field(
+        "",
+        description="stopped: user or suspended; failed: an error code; succeeded: stopped_early or empty.",
+    )
     facts: dict[str, FactValue] = {}
     step: int = 0
     loss: float | None = None
@@ -244,7 +255,10 @@ def parse_line(line: bytes) -> AnyEvent:
         AcademyError: `protocol_newer` for another major version.
         ValueError: the line is not an event at all (a torn or damaged line).
     """
-    raw = json.loads(line)
+    try:
+        raw = json.loads(line)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
     if not isinstance(raw, dict) or not isinstance(raw.get("v"), int):
         raise ValueError("not an event")
     if raw["v"] != EVENTS_VERSION:

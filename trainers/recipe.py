@@ -7,6 +7,7 @@ the trainer's start. Refuses to know torch, Qt and the app.
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
@@ -19,7 +20,10 @@ LINEAR_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj",
 Device = Literal["auto", "cpu", "cuda"]
 Engine = Literal["auto", "unsloth", "peft", "cpu"]
 ExportFormat = Literal["adapter", "merged", "gguf", "lora-gguf"]
+Method = Literal["sft", "pretrain", "dpo", "orpo", "kto"]
 Quant = Literal["f32", "f16", "bf16", "q8_0", "q6_k", "q5_k_m", "q4_k_m"]
+#: The mixtures of number formats that llama.cpp makes.
+MIXED_QUANTS: Final[tuple[Quant, ...]] = ("q6_k", "q5_k_m", "q4_k_m")
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -96,6 +100,16 @@ class Lora(Section):
         N_("Scale by alpha / sqrt(rank) instead: steadier at high ranks."),
         title=N_("Rank-stabilized (rsLoRA)"),
     )
+    use_dora: bool = option(
+        False,
+        N_("Learn the length and the direction of the weights apart: better at low ranks, slower."),
+        title=N_("Weight-decomposed (DoRA)"),
+    )
+    init: Literal["default", "pissa"] = option(
+        "default",
+        N_("Where the adapter begins: default at nothing, pissa at the model's strongest directions."),
+        title=N_("Beginning"),
+    )
 
     def layers(self) -> tuple[str, ...]:
         """The names of the adapted layers."""
@@ -121,11 +135,25 @@ class Training(Section):
     max_seq_length: int = option(
         1024, N_("Longer rows are cut here."), title=N_("Longest row"), unit="tokens", ge=256, le=8192
     )
-    lr_scheduler_type: Literal["linear", "cosine", "constant"] = option(
+    lr_scheduler_type: Literal["linear", "cosine", "cosine_with_min_lr", "constant"] = option(
         "linear", N_("How the learning rate falls after the warm-up."), title=N_("Schedule")
+    )
+    min_lr_ratio: float = option(
+        0.1,
+        N_("Share of the learning rate that cosine_with_min_lr ends with."),
+        title=N_("Lowest rate"),
+        ge=0.0,
+        le=1.0,
     )
     warmup_steps: int = option(
         5, N_("Steps over which the learning rate rises from zero."), title=N_("Warm-up"), unit="steps", ge=0
+    )
+    warmup_ratio: float | None = option(
+        None,
+        N_("Warm-up as a share of all steps; empty: as many steps as given."),
+        title=N_("Warm-up share"),
+        ge=0.0,
+        le=0.5,
     )
     weight_decay: float = option(
         0.0, N_("Pull of the adapter's weights towards zero."), title=N_("Weight decay"), ge=0.0, le=1.0
@@ -133,12 +161,44 @@ class Training(Section):
     max_grad_norm: float = option(
         1.0, N_("Longer gradients are shortened to this norm."), title=N_("Gradient norm"), gt=0.0, le=100.0
     )
+    neftune_noise_alpha: float | None = option(
+        None,
+        N_("Strength of the noise on the input while training (NEFTune), usually 5; empty: none."),
+        title=N_("Noise (NEFTune)"),
+        gt=0.0,
+        le=100.0,
+    )
     seed: int = option(
         3407,
         N_("Start of every random choice; the same seed gives the same run."),
         title=N_("Seed"),
         ge=0,
         lt=2**32,
+    )
+
+    def warmup(self, total_steps: int) -> int:
+        """Steps of warm-up in a run of `total_steps`."""
+        return self.warmup_steps if self.warmup_ratio is None else ceil(total_steps * self.warmup_ratio)
+
+
+class Preference(Section):
+    """How strongly the better and the worse answers pull (dpo, orpo and kto only)."""
+
+    beta: float = option(
+        0.1,
+        N_("dpo, kto: how close the model stays to its base; orpo: weight of the preference."),
+        title=N_("Beta"),
+        gt=0.0,
+        le=10.0,
+    )
+    loss_type: Literal["sigmoid", "hinge", "ipo"] = option(
+        "sigmoid", N_("dpo: form of the loss, as TRL names it."), title=N_("Loss")
+    )
+    desirable_weight: float = option(
+        1.0, N_("kto: weight of the good answers."), title=N_("Weight of good answers"), gt=0.0, le=100.0
+    )
+    undesirable_weight: float = option(
+        1.0, N_("kto: weight of the bad answers."), title=N_("Weight of bad answers"), gt=0.0, le=100.0
     )
 
 
@@ -158,6 +218,19 @@ class Evaluation(Section):
         title=N_("Held-out rows"),
         unit="rows",
         ge=0,
+    )
+    keep_best: bool = option(
+        False,
+        N_("Keep the adapter of the evaluation with the lowest loss, not the last one."),
+        title=N_("Keep the best"),
+    )
+    patience: int | None = option(
+        None,
+        N_("End after this many evaluations in a row without a lower loss; empty: never."),
+        title=N_("Patience"),
+        unit="evaluations",
+        ge=1,
+        le=100,
     )
 
 
@@ -180,6 +253,17 @@ class Checkpoints(Section):
         le=1440.0,
     )
     keep: int = option(2, N_("Checkpoints kept; older ones are removed."), title=N_("Keep"), ge=1, le=100)
+    rollbacks: int = option(
+        3,
+        N_(
+            "How often an unstable run goes back to its last checkpoint with half the learning rate; 0: it "
+            "ends instead."
+        ),
+        title=N_("Go back when unstable"),
+        unit="times",
+        ge=0,
+        le=20,
+    )
 
 
 class Hardware(Section):
@@ -208,11 +292,19 @@ class TrainRecipe(Section):
     version: Literal[1] = RECIPE_VERSION
     kind: Literal["train"] = "train"
     name: str = option("", N_("Name shown in the job list."), max_length=200)
-    method: Literal["sft"] = option("sft", N_("Training method: sft learns the answers of the rows."))
+    method: Method = option(
+        "sft",
+        N_(
+            "What is learned: sft the answers, pretrain plain text, dpo and orpo the better of two answers, "
+            "kto answers judged good or bad."
+        ),
+        title=N_("Method"),
+    )
     model: ModelRef
     dataset: DatasetRef
     lora: Lora = Lora()
     training: Training = Training()
+    preference: Preference = Preference()
     evaluation: Evaluation = Evaluation()
     checkpoints: Checkpoints = Checkpoints()
     hardware: Hardware = Hardware()
@@ -223,7 +315,30 @@ class TrainRecipe(Section):
             raise ValueError("hardware.precision: fp16 needs a GPU; use bf16, fp32 or auto on the CPU")
         if self.training.max_steps is not None and self.training.warmup_steps >= self.training.max_steps:
             raise ValueError("training.warmup_steps: the warm-up must be shorter than max_steps")
+        if self.lora.init == "pissa":
+            self._check_pissa()
+        if self.method == "kto" and self.training.batch_size < 2:
+            raise ValueError("training.batch_size: kto compares the rows of a batch; use 2 or more")
+        if self.training.neftune_noise_alpha is not None and self.method not in {"sft", "pretrain"}:
+            raise ValueError(
+                "training.neftune_noise_alpha: only for the methods sft and pretrain; leave it empty"
+            )
+        if self.evaluation.max_rows == 0 and (self.evaluation.keep_best or self.evaluation.patience):
+            raise ValueError("evaluation.max_rows: keep_best and patience need held-out rows; use 1 or more")
         return self
+
+    def _check_pissa(self) -> None:
+        """Refuse what the way back from PiSSA to a plain adapter does not know."""
+        if self.hardware.quantization != "none":
+            raise ValueError("lora.init: pissa changes the base's weights, which 4 bit cannot; use default")
+        if self.method in {"dpo", "kto"}:
+            raise ValueError(
+                f"lora.init: {self.method} compares with the base, which pissa changes; use default"
+            )
+        if self.lora.use_rslora:
+            raise ValueError("lora.init: pissa does not go with use_rslora; use default")
+        if self.lora.use_dora:
+            raise ValueError("lora.init: pissa does not go with use_dora; use default")
 
 
 class ExportItem(Section):
@@ -231,6 +346,23 @@ class ExportItem(Section):
 
     format: ExportFormat
     quant: Quant = "f16"
+    importance: bool = option(
+        False,
+        N_("Round K-quants most carefully where your rows use the model most (importance matrix)."),
+        title=N_("Weigh by your rows"),
+    )
+
+    @model_validator(mode="after")
+    def _no_contradictions(self) -> ExportItem:
+        if self.importance and not self.can_weigh:
+            known = ", ".join(MIXED_QUANTS)
+            raise ValueError(f"importance: only for the format gguf in one of {known}")
+        return self
+
+    @property
+    def can_weigh(self) -> bool:
+        """Whether rounding can be weighed by importance in this format."""
+        return self.format == "gguf" and self.quant in MIXED_QUANTS
 
     @property
     def name(self) -> str:
@@ -241,7 +373,8 @@ class ExportItem(Section):
             case "merged":
                 return f"merged-{self.quant}"
             case _:
-                return f"{self.format}-{self.quant}.gguf"
+                weighed = "-imatrix" if self.importance else ""
+                return f"{self.format}-{self.quant}{weighed}.gguf"
 
 
 class ExportRecipe(Section):

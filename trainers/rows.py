@@ -6,33 +6,60 @@ Owns the way from `train.jsonl` to examples. Refuses to render or to mask by its
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from trainers.errors import AcademyError, ErrorCode
-from trainers.rendering import Renderer
+from trainers.files import lines_of, open_regular
+from trainers.recipe import Method
+from trainers.rendering import Message, Renderer
 
 #: Label of a position that is not learned (torch's `ignore_index`).
 IGNORED = -100
 
-#: Fields of rows that are no conversations to learn as they are: preference pairs, answers with a verdict.
-_OTHER_KINDS = frozenset({"chosen", "rejected", "label"})
+#: Method → the fields that its rows have and no other rows: PROTOCOL.md, "Datasets".
+_FIELDS: Mapping[Method, frozenset[str]] = {
+    "sft": frozenset({"messages"}),
+    "pretrain": frozenset({"text"}),
+    "dpo": frozenset({"messages", "chosen", "rejected"}),
+    "orpo": frozenset({"messages", "chosen", "rejected"}),
+    "kto": frozenset({"messages", "label"}),
+}
+_KNOWN = frozenset().union(*_FIELDS.values())
 
 
 @dataclass(frozen=True)
 class Example:
-    """One row: `ids` and `labels` are of one length; a label is an id or `IGNORED`."""
+    """One row: `ids` and `labels` are of one length; a label is an id or `IGNORED`.
+
+    A preference has the worse answer to the same question in `rejected`; an answer that was judged says in
+    `desirable` whether it is good.
+    """
 
     ids: tuple[int, ...]
     labels: tuple[int, ...]
+    rejected: Example | None = None
+    desirable: bool | None = None
+
+    @property
+    def tokens(self) -> int:
+        """All tokens, those of the worse answer included."""
+        return len(self.ids) + (self.rejected.tokens if self.rejected else 0)
 
     @property
     def supervised_tokens(self) -> int:
         """How many positions are learned; the first position has nothing before it to learn from."""
-        return sum(label != IGNORED for label in self.labels[1:])
+        own = sum(label != IGNORED for label in self.labels[1:])
+        return own + (self.rejected.supervised_tokens if self.rejected else 0)
+
+    @property
+    def teaches(self) -> bool:
+        """Whether something is left to learn; of a pair, in both answers."""
+        own = any(label != IGNORED for label in self.labels[1:])
+        return own and (self.rejected is None or self.rejected.teaches)
 
 
 @dataclass(frozen=True)
@@ -56,11 +83,11 @@ def read_rows(path: Path, limit: int | None = None) -> Iterator[dict[str, Any]]:
         AcademyError: `dataset_damaged` with the line's number.
     """
     try:
-        with path.open("rb") as lines:
-            for number, line in enumerate(islice(lines, limit), start=1):
+        with open_regular(path) as stream:
+            for number, line in enumerate(islice(lines_of(stream), limit), start=1):
                 try:
                     yield json.loads(line)
-                except ValueError as error:
+                except (ValueError, RecursionError) as error:
                     raise AcademyError(ErrorCode.DATASET_DAMAGED, path=str(path), line=number) from error
     except FileNotFoundError as error:
         raise AcademyError(ErrorCode.DATASET_DAMAGED, path=str(path), detail="missing") from error
@@ -72,6 +99,7 @@ def render_rows(
     max_length: int,
     limit: int | None = None,
     progress: Callable[[int], None] | None = None,
+    method: Method = "sft",
 ) -> Rendered:
     """Render every row and keep those that teach something.
 
@@ -81,22 +109,75 @@ def render_rows(
         max_length: in tokens; longer rows are cut.
         limit: read no more rows than this.
         progress: told how many rows are done.
+        method: what is made of a row.
 
     Raises:
-        AcademyError: `dataset_kind` for a row that is no conversation; as `read_rows` and the renderer.
+        AcademyError: `dataset_kind` for a row that the method cannot learn; as `read_rows` and the renderer.
     """
+    if method == "pretrain":
+        texts = (row["text"] for row in _rows_of(path, limit, method, progress))
+        return Rendered(tuple(_blocks(renderer, texts, max_length)), 0, 0)
     examples: list[Example] = []
     truncated = unsupervised = 0
-    for done, row in enumerate(read_rows(path, limit), start=1):
-        if "messages" not in row or not row.keys().isdisjoint(_OTHER_KINDS):
-            raise AcademyError(ErrorCode.DATASET_KIND, path=str(path), line=done)
-        rendered = renderer.render(row["messages"], max_length, row.get("tools"))
-        example = Example(tuple(rendered.ids), tuple(rendered.labels))
-        truncated += rendered.truncated
-        if example.supervised_tokens:
+    for row in _rows_of(path, limit, method, progress):
+        example, cut = _example(renderer, row, max_length)
+        truncated += cut
+        if example.teaches:
             examples.append(example)
         else:
             unsupervised += 1
+    return Rendered(tuple(examples), truncated, unsupervised)
+
+
+def _rows_of(
+    path: Path, limit: int | None, method: Method, progress: Callable[[int], None] | None
+) -> Iterator[dict[str, Any]]:
+    for done, row in enumerate(read_rows(path, limit), start=1):
+        if row.keys() & _KNOWN != _FIELDS[method]:
+            raise AcademyError(ErrorCode.DATASET_KIND, path=str(path), line=done)
+        yield row
         if progress:
             progress(done)
-    return Rendered(tuple(examples), truncated, unsupervised)
+
+
+def _example(renderer: Renderer, row: dict[str, Any], max_length: int) -> tuple[Example, bool]:
+    """Render a row that has messages; returns whether it was cut."""
+    asked = row["messages"]
+    if "chosen" in row:
+        better, cut = _answer(renderer, asked, row["chosen"], max_length)
+        worse, worse_cut = _answer(renderer, asked, row["rejected"], max_length)
+        return replace(better, rejected=worse), cut or worse_cut
+    if "label" in row:
+        judged, cut = _answer(renderer, asked[:-1], asked[-1:], max_length)
+        return replace(judged, desirable=bool(row["label"])), cut
+    rendered = renderer.render(asked, max_length, row.get("tools"))
+    return Example(tuple(rendered.ids), tuple(rendered.labels)), rendered.truncated
+
+
+def _answer(
+    renderer: Renderer, asked: Sequence[Message], answer: Sequence[Message], max_length: int
+) -> tuple[Example, bool]:
+    """Render a question with an answer, of which alone the tokens are learned; returns whether it was cut."""
+    rendered = renderer.render([*asked, *answer], max_length)
+    turns = sum(turn["role"] == "assistant" for turn in answer)
+    # The assistant's turns of the question are given, not judged.
+    spans = rendered.spans[-turns:] if turns else ()
+    begin = spans[0].start if spans else len(rendered.text)
+    labels = (
+        label if start >= begin else IGNORED
+        for label, (start, _) in zip(rendered.labels, rendered.offsets, strict=True)
+    )
+    return Example(tuple(rendered.ids), tuple(labels)), rendered.truncated
+
+
+def _blocks(renderer: Renderer, texts: Iterable[str], max_length: int) -> Iterator[Example]:
+    """Yield texts behind each other, each with the end-of-text token, in blocks of `max_length` tokens."""
+    ends = [] if renderer.eos_token_id is None else [renderer.eos_token_id]
+    waiting: list[int] = []
+    for text in texts:
+        waiting += [*renderer.encode(text), *ends]
+        while len(waiting) >= max_length:
+            block, waiting = tuple(waiting[:max_length]), waiting[max_length:]
+            yield Example(block, block)
+    if len(waiting) > 1:
+        yield Example(tuple(waiting), tuple(waiting))

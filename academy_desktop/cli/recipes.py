@@ -10,7 +10,7 @@ from academy_desktop.core.recipe_yaml import dump_recipe
 from academy_desktop.core.recipes import Problem
 from trainers.errors import AcademyError, ErrorCode, Fact
 from trainers.layout import write_atomically
-from trainers.recipe import TrainRecipe
+from trainers.recipe import Method, TrainRecipe
 
 
 def register(app: typer.Typer, session: Session) -> None:
@@ -25,9 +25,13 @@ def register(app: typer.Typer, session: Session) -> None:
         model: Annotated[str, typer.Option(help=_("Id, name or folder of a model."))],
         preset: Annotated[str, typer.Option(help=_("Which preset to begin with."))] = "balanced",
         name: Annotated[str, typer.Option(help=_("Name of the run."))] = "",
+        method: Annotated[
+            Method | None,
+            typer.Option(help=_("What is learned; without it what fits the rows.")),
+        ] = None,
         out: Annotated[Path | None, typer.Option(help=_("File to write; stdout without it."))] = None,
     ) -> None:
-        recipe = session.workshop.recipes.make(dataset, model, preset, name)
+        recipe = session.workshop.recipes.make(dataset, model, preset, name, method)
         content = dump_recipe(recipe)
         if out is not None:
             _write(out, content)

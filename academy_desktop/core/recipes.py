@@ -22,9 +22,11 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from academy_desktop.core.datasets.library import Library
 from academy_desktop.core.datasets.rows import RowKind
 from academy_desktop.core.models import Models
-from academy_desktop.core.models.inspection import Model, fingerprint
+from academy_desktop.core.models.inspection import Model
 from trainers.errors import AcademyError, ErrorCode, Fact
-from trainers.recipe import DatasetRef, ModelRef, TrainRecipe
+from trainers.exporting.base_model import fingerprint
+from trainers.recipe import DatasetRef, Method, ModelRef, TrainRecipe
+from trainers.recipe_file import read_recipe_text, require_plain
 
 #: The kinds of problem, in pydantic's words, that have sentences of their own.
 _BOUNDS = {
@@ -34,6 +36,14 @@ _BOUNDS = {
     "less_than_equal": "le",
 }
 
+
+#: Kind of rows → the methods that learn from them, the usual one first.
+METHODS: Mapping[RowKind, tuple[Method, ...]] = {
+    RowKind.CHAT: ("sft",),
+    RowKind.TEXT: ("pretrain",),
+    RowKind.PREFERENCE: ("dpo", "orpo"),
+    RowKind.KTO: ("kto",),
+}
 
 #: Longest value that a problem repeats.
 _SHOWN_CHARACTERS = 80
@@ -69,8 +79,15 @@ class Recipes:
         """Names of the presets."""
         return sorted(path.stem for path in self._presets.glob("*.yaml"))
 
-    def make(self, dataset: str, model: str, preset: str = "balanced", name: str = "") -> TrainRecipe:
-        """Return a recipe with every value resolved.
+    def make(
+        self,
+        dataset: str,
+        model: str,
+        preset: str = "balanced",
+        name: str = "",
+        method: Method | None = None,
+    ) -> TrainRecipe:
+        """Return a recipe with every value resolved; without a `method`, by the one that fits the rows.
 
         Raises:
             AcademyError: `dataset_unknown`, `model_unknown`, what keeps the model from being trained, or
@@ -85,18 +102,29 @@ class Recipes:
                 detail=f"there are {', '.join(self.presets())}",
                 nearest=near[0] if near else None,
             )
-        values = YAML(typ="safe", pure=True).load((self._presets / f"{preset}.yaml").read_text("utf-8"))
         manifest = self._datasets.get(dataset)
+        method = method or METHODS[manifest.kind][0]
+        values = self._values(preset, method)
         base = self._models.get(model)
         require_trainable(base)
         return TrainRecipe(
             **values,
             name=name or manifest.name,
+            method=method,
             model=ModelRef(id=base.id, path=base.path, sha256=fingerprint(Path(base.path))),
             dataset=DatasetRef(
                 id=manifest.id, path=str(self._datasets.folder(manifest.id)), sha256=manifest.sha256
             ),
         )
+
+    def _values(self, preset: str, method: Method) -> dict[str, dict[str, Any]]:
+        """Sections of a preset; what a method needs otherwise goes over them."""
+        values: dict[str, dict[str, Any]] = {}
+        for path in (self._presets / f"{preset}.yaml", self._presets / "methods" / f"{method}.yaml"):
+            if path.exists():
+                for section, found in YAML(typ="safe", pure=True).load(path.read_text("utf-8")).items():
+                    values[section] = values.get(section, {}) | found
+        return values
 
     def check(self, path: Path) -> tuple[Problem, ...]:
         """Name everything that is wrong in a recipe file; an empty answer means that it can be run.
@@ -163,9 +191,23 @@ class Recipes:
             yield Problem(
                 "dataset.path", where, "path_outside", {"value": recipe.dataset.path, "expected": str(folder)}
             )
-        if manifest.kind is not RowKind.CHAT:
-            facts: dict[str, Fact] = {"dataset": manifest.name, "kind": str(manifest.kind)}
-            yield Problem("dataset.id", line, ErrorCode.DATASET_KIND, facts)
+        fitting = METHODS[manifest.kind]
+        if recipe.method not in fitting:
+            facts: dict[str, Fact] = {
+                "dataset": manifest.name,
+                "kind": str(manifest.kind),
+                "method": recipe.method,
+                "nearest": fitting[0],
+            }
+            yield Problem("method", _line(document, ("method",)), ErrorCode.DATASET_KIND, facts)
+        if not manifest.eval_rows and (recipe.evaluation.keep_best or recipe.evaluation.patience):
+            key = "keep_best" if recipe.evaluation.keep_best else "patience"
+            yield Problem(
+                f"evaluation.{key}",
+                _line(document, ("evaluation", key)),
+                ErrorCode.NO_HELD_OUT_ROWS,
+                {"dataset": manifest.name},
+            )
         if manifest.sha256 != recipe.dataset.sha256:
             yield Problem("dataset.sha256", _line(document, ("dataset", "sha256")), "hash_differs", {})
 
@@ -184,12 +226,14 @@ def require_trainable(model: Model) -> None:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
+        return read_recipe_text(path)
     except FileNotFoundError as error:
         raise AcademyError(ErrorCode.FILE_NOT_FOUND, path=str(path)) from error
     except UnicodeDecodeError as error:
         detail = "it is not UTF-8 text"
         raise AcademyError(ErrorCode.RECIPE_UNREADABLE, path=str(path), detail=detail) from error
+    except ValueError as error:
+        raise AcademyError(ErrorCode.RECIPE_UNREADABLE, path=str(path), detail=str(error)) from error
     except OSError as error:
         detail = error.strerror or str(error)
         raise AcademyError(ErrorCode.RECIPE_UNREADABLE, path=str(path), detail=detail) from error
@@ -201,6 +245,7 @@ def _load_yaml(text: str) -> Any:
     Raises:
         YAMLError: it is none.
     """
+    require_plain(text)
     try:
         document = YAML(typ="rt", pure=True).load(text)
     except YAMLError:

@@ -30,6 +30,7 @@ NAME: Final = "name"
 #: Section of a recipe → its heading; only these are in the form.
 SECTIONS: Final = {
     "training": N_("Training"),
+    "preference": N_("Preferences"),
     "lora": N_("Adapter (LoRA)"),
     "evaluation": N_("Evaluation"),
     "checkpoints": N_("Checkpoints"),

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from trainers.recipe import (
     LINEAR_LAYERS,
+    MIXED_QUANTS,
     RECIPE,
     CertifyRecipe,
     EvaluateRecipe,
@@ -188,6 +189,15 @@ def test_no_two_exports_have_one_name() -> None:
     }
     assert len(names) == 1 + 3 * len(get_args(Quant))
     assert {"adapter", "merged-bf16", "gguf-q4_k_m.gguf", "lora-gguf-f16.gguf"} <= names
+
+
+def test_only_k_quants_of_a_whole_model_can_be_weighed_by_the_rows() -> None:
+    item = ExportItem(format="gguf", quant="q4_k_m", importance=True)
+    assert item.name == "gguf-q4_k_m-imatrix.gguf"
+    assert [q for q in get_args(Quant) if ExportItem(format="gguf", quant=q).can_weigh] == [*MIXED_QUANTS]
+    for form, quant in (("gguf", "q8_0"), ("lora-gguf", "f16"), ("merged", "q4_k_m"), ("adapter", "f16")):
+        with pytest.raises(ValidationError, match="importance"):
+            ExportItem.model_validate({"format": form, "quant": quant, "importance": True})
 
 
 def options(model: Any) -> list[tuple[str, Any]]:

@@ -7,9 +7,9 @@ resumes by itself. Refuses to know checkpoints' folders, commands and events.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from datasets import Dataset
@@ -21,12 +21,10 @@ from peft import (
     set_peft_model_state_dict,
 )
 from safetensors.torch import load_file
-from torch.nn.functional import cross_entropy
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
     BitsAndBytesConfig,
-    PreTrainedModel,
     PrinterCallback,
     TrainerCallback,
     TrainerControl,
@@ -37,15 +35,15 @@ from transformers import (
 from transformers.trainer_utils import SchedulerType
 from transformers.utils.logging import disable_progress_bar
 from trl import SFTConfig, SFTTrainer
-from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
-from trainers.device import Choice
+from trainers.choice import Choice
 from trainers.disk import system_errors
-from trainers.engines.protocol import NonfiniteError, Plan, StepReport
+from trainers.engines.objectives import Objective, Tally, objective_of
+from trainers.engines.protocol import NonfiniteError, Plan, Score, StepReport
 from trainers.engines.training_state import load_state, restore_random, save_state
 from trainers.errors import AcademyError, ErrorCode
 from trainers.recipe import TrainRecipe
-from trainers.rows import IGNORED, Example
+from trainers.rows import Example
 
 #: Rows evaluated at once; no gradients are kept, so that this is cheap.
 EVALUATION_ROWS = 8
@@ -68,6 +66,8 @@ class PeftEngine:
         torch.set_num_threads(choice.threads)
         torch.manual_seed(recipe.training.seed)
         self._model = _adapted_model(recipe, choice)
+        self._scratch = scratch
+        self._begun = self._keep_beginning()
         parameters = [parameter for parameter in self._model.parameters() if parameter.requires_grad]
         self.trainable_parameters = sum(parameter.numel() for parameter in parameters)
         self._optimizer = torch.optim.AdamW(
@@ -76,19 +76,21 @@ class PeftEngine:
         self._scheduler = get_scheduler(
             SchedulerType(_SCHEDULERS[recipe.training.lr_scheduler_type]),
             self._optimizer,
-            num_warmup_steps=recipe.training.warmup_steps,
+            num_warmup_steps=recipe.training.warmup(len(plan.steps)),
             num_training_steps=len(plan.steps),
+            scheduler_specific_kwargs=(
+                {"min_lr_rate": recipe.training.min_lr_ratio}
+                if recipe.training.lr_scheduler_type == "cosine_with_min_lr"
+                else None
+            ),
         )
         if plan.checkpoint is not None:
-            set_peft_model_state_dict(self._model, load_file(plan.checkpoint / "adapter_model.safetensors"))
+            self.load_adapter(plan.checkpoint)
             load_state(plan.checkpoint, self._optimizer, self._scheduler)
         self._tokenizer = AutoTokenizer.from_pretrained(recipe.model.path)
         if self._tokenizer.pad_token_id is None:
             self._tokenizer.pad_token = self._tokenizer.eos_token
-        self._collate = DataCollatorForLanguageModeling(
-            pad_token_id=self._tokenizer.pad_token_id, pad_to_multiple_of=8
-        )
-        self._scratch = scratch
+        self._objective = objective_of(recipe, self._tokenizer.pad_token_id)
         self._step = plan.first_step
 
     def train(self, after_step: Callable[[StepReport], bool]) -> None:
@@ -102,42 +104,67 @@ class PeftEngine:
             self._report(after_step),
             model=self._model,
             args=_config(plan.recipe, plan.choice, self._scratch),
-            train_dataset=_dataset(plan.examples).select(remaining),
+            objective=self._objective,
+            train_dataset=Dataset.from_dict({"row": remaining}),
             processing_class=self._tokenizer,
-            data_collator=self._collate,
             optimizers=(self._optimizer, self._scheduler),
         )
         loop.remove_callback(PrinterCallback)
         loop.train()
 
-    def evaluate(self, examples: tuple[Example, ...]) -> tuple[float, int]:
-        """Return (mean loss over supervised tokens in nats, number of supervised tokens)."""
+    def evaluate(self, examples: tuple[Example, ...]) -> Score:
+        """Score examples without learning from them (see `Engine`)."""
         was_training = self._model.training
         self._model.eval()
-        total, tokens = 0.0, 0
-        by_length = sorted(examples, key=lambda example: len(example.ids))
+        total, count, tally = 0.0, 0, Tally()
+        by_length = sorted(examples, key=lambda example: example.tokens)
         with torch.no_grad():
             for start in range(0, len(by_length), EVALUATION_ROWS):
-                batch = self._collate(_columns(by_length[start : start + EVALUATION_ROWS]))
+                batch = self._objective.batch(by_length[start : start + EVALUATION_ROWS])
                 batch = {name: tensor.to(self._model.device) for name, tensor in batch.items()}
                 with _autocast(self._plan.choice):
-                    loss, count = supervised_loss(self._model, batch)
+                    loss, judged = self._objective.loss(self._model, batch)
                 total += float(loss)
-                tokens += count
+                count += self._objective.count(batch)
+                tally += judged
         self._model.train(was_training)
-        return total / max(tokens, 1), tokens
+        tokens = sum(example.supervised_tokens for example in examples)
+        return Score(total / max(count, 1), tokens, tally.rewards)
 
     def save_checkpoint(self, folder: Path) -> None:
         """Write the adapter and everything that an exact resume needs."""
-        self.save_adapter(folder)
+        self._write_adapter(folder, None)
         with system_errors():
             save_state(folder, self._optimizer, self._scheduler, self._step)
 
+    def load_adapter(self, folder: Path) -> None:
+        """Take the adapter of a checkpoint (see `Engine`)."""
+        set_peft_model_state_dict(self._model, load_file(folder / "adapter_model.safetensors"))
+
     def save_adapter(self, folder: Path) -> None:
-        """Write `adapter_model.safetensors` and `adapter_config.json`."""
+        """Write `adapter_model.safetensors` and `adapter_config.json`, for the base as it is on disk."""
+        self._write_adapter(folder, self._begun)
+
+    def _write_adapter(self, folder: Path, begun: Path | None) -> None:
+        """Write the adapter; one that began with part of the base less where it began (PEFT's conversion)."""
         with system_errors():
-            self._model.save_pretrained(str(folder), safe_serialization=True)
+            self._model.save_pretrained(
+                str(folder),
+                safe_serialization=True,
+                path_initial_model_for_weight_conversion=str(begun) if begun else None,
+            )
         (folder / "README.md").unlink(missing_ok=True)  # PEFT's blank model card says nothing true
+
+    def _keep_beginning(self) -> Path | None:
+        """Put aside where a PiSSA adapter begins, which its way back to a plain adapter needs."""
+        if self._plan.recipe.lora.init != "pissa":
+            return None
+        config = self._model.peft_config["default"]
+        assert isinstance(config, LoraConfig)
+        config.init_lora_weights = True  # PEFT wants the beginning described as a plain adapter
+        begun = self._scratch / "beginning"
+        self._write_adapter(begun, None)
+        return begun
 
     def _report(self, after_step: Callable[[StepReport], bool]) -> Callable[[StepReport], bool]:
         def remember(report: StepReport) -> bool:
@@ -154,9 +181,15 @@ class _Loop(SFTTrainer):
         self,
         plan: Plan,
         report: Callable[[StepReport], bool],
+        objective: Objective,
         **trl: Any,
     ) -> None:
-        super().__init__(**trl)
+        def collate(features: list[dict[str, int]]) -> dict[str, torch.Tensor]:
+            return objective.batch([plan.examples[feature["row"]] for feature in features])
+
+        super().__init__(data_collator=collate, **trl)
+        self._objective = objective
+        self._tally = Tally()
         # Families whose forward takes no loss arguments would get the mean of their batches' means.
         self.model_accepts_loss_kwargs = True
         self._rows: Dataset = trl["train_dataset"]
@@ -185,8 +218,12 @@ class _Loop(SFTTrainer):
         """Return the batch's share of the step's mean loss over supervised tokens."""
         # The Trainer's own autocast wraps the model's forward, which the loss goes around.
         with _autocast(self._choice):
-            total, count = supervised_loss(model, inputs)
-        return total / (num_items_in_batch if num_items_in_batch is not None else count)
+            total, judged = self._objective.loss(model, inputs)
+        self._tally += judged
+        return total / (self._objective.count(inputs) if num_items_in_batch is None else num_items_in_batch)
+
+    def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> int:
+        return sum(self._objective.count(batch) for batch in batch_samples)
 
     def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Compute one batch, and stop before a loss that is not finite can reach the optimizer."""
@@ -213,6 +250,7 @@ class _Loop(SFTTrainer):
             restore_random(self._checkpoint)
             self._checkpoint = None
         self._loss_of_step = 0.0
+        self._tally = Tally()
 
     def report_of_step(self, learning_rate: float) -> StepReport:
         """Return the report of the update just taken."""
@@ -223,6 +261,7 @@ class _Loop(SFTTrainer):
             grad_norm=self._grad_norm,
             learning_rate=learning_rate,
             device_memory_bytes=memory,
+            rewards=self._tally.rewards,
         )
 
 
@@ -256,35 +295,14 @@ class _Watch(TrainerCallback):
         return control
 
 
-_SCHEDULERS = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
-
-
-def supervised_loss(model: torch.nn.Module, batch: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, int]:
-    """Return (sum of the losses over supervised positions in nats, their number).
-
-    The head is computed at supervised positions only: at a vocabulary of 49,000 and more it is the dearest
-    layer, and most positions are prompt or padding.
-
-    Args:
-        model: a PEFT model around a causal language model.
-        batch: `input_ids`, `attention_mask`, `labels`, each of shape (rows, tokens).
-    """
-    causal = model.get_base_model() if isinstance(model, PeftModel) else model
-    assert isinstance(causal, PreTrainedModel)
-    hidden = causal.base_model(
-        input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False
-    ).last_hidden_state
-    targets = batch["labels"][:, 1:]
-    learned = targets != IGNORED
-    logits = causal.get_output_embeddings()(hidden[:, :-1][learned]).float()
-    text_config = causal.config.get_text_config()
-    scale = getattr(text_config, "logit_scale", None)
-    if scale is not None:  # Cohere
-        logits = logits * scale
-    cap = getattr(text_config, "final_logit_softcapping", None)
-    if cap is not None:  # Gemma 2
-        logits = cap * torch.tanh(logits / cap)
-    return cross_entropy(logits, targets[learned], reduction="sum"), int(learned.sum())
+_SCHEDULERS = {
+    "linear": "linear",
+    "cosine": "cosine",
+    "cosine_with_min_lr": "cosine_with_min_lr",
+    "constant": "constant_with_warmup",
+}
+#: With the number of iterations of the fast singular value decomposition, as PEFT recommends them.
+_PISSA: Final = "pissa_niter_16"
 
 
 def _adapted_model(recipe: TrainRecipe, choice: Choice) -> PeftModel:
@@ -312,6 +330,7 @@ def _adapted_model(recipe: TrainRecipe, choice: Choice) -> PeftModel:
         base.enable_input_require_grads()
     _refuse_unknown_layers(base, recipe)
     lora = recipe.lora
+    start: Any = _PISSA if lora.init == "pissa" else True  # PEFT's type has no numbers of iterations
     try:
         model = get_peft_model(
             base,
@@ -321,6 +340,8 @@ def _adapted_model(recipe: TrainRecipe, choice: Choice) -> PeftModel:
                 lora_dropout=lora.dropout,
                 target_modules=list(lora.layers()),
                 use_rslora=lora.use_rslora,
+                use_dora=lora.use_dora,
+                init_lora_weights=start,
                 task_type="CAUSAL_LM",
             ),
         )
@@ -348,6 +369,8 @@ def _config(recipe: TrainRecipe, choice: Choice, scratch: Path) -> SFTConfig:
         per_device_train_batch_size=training.batch_size,
         gradient_accumulation_steps=training.gradient_accumulation_steps,
         max_grad_norm=training.max_grad_norm,
+        neftune_noise_alpha=training.neftune_noise_alpha,
+        remove_unused_columns=False,
         seed=training.seed,
         bf16=choice.precision == "bf16",
         fp16=choice.precision == "fp16",
@@ -366,16 +389,3 @@ def _config(recipe: TrainRecipe, choice: Choice, scratch: Path) -> SFTConfig:
 
 def _autocast(choice: Choice) -> torch.autocast:
     return torch.autocast(choice.device, DTYPES[choice.precision], enabled=choice.precision != "fp32")
-
-
-def _dataset(examples: tuple[Example, ...]) -> Dataset:
-    return Dataset.from_dict(
-        {
-            "input_ids": [list(example.ids) for example in examples],
-            "labels": [list(example.labels) for example in examples],
-        }
-    )
-
-
-def _columns(examples: list[Example]) -> list[dict[str, list[int]]]:
-    return [{"input_ids": list(example.ids), "labels": list(example.labels)} for example in examples]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from trainers.device import Choice
+from trainers.choice import Choice
 from trainers.recipe import TrainRecipe
 from trainers.rows import Example
 
@@ -38,15 +38,51 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Rewards:
+    """How much better than its base the model likes the answers, in nats times beta; means over rows.
+
+    Attributes:
+        chosen: of the better (or good) answers; None without any.
+        rejected: of the worse (or bad) answers; None without any.
+        accuracy: share of the pairs whose better answer has the higher reward; None without pairs.
+    """
+
+    chosen: float | None
+    rejected: float | None
+    accuracy: float | None
+
+    @property
+    def margin(self) -> float | None:
+        """How far the better answers are ahead."""
+        return None if self.chosen is None or self.rejected is None else self.chosen - self.rejected
+
+
+@dataclass(frozen=True)
+class Score:
+    """An evaluation.
+
+    Attributes:
+        loss: mean over supervised tokens in nats; for preferences over rows, as the method defines it.
+        supervised_tokens: of all rows.
+        rewards: for preferences.
+    """
+
+    loss: float
+    supervised_tokens: int
+    rewards: Rewards | None = None
+
+
+@dataclass(frozen=True)
 class StepReport:
     """One optimizer update that was taken.
 
     Attributes:
         step: number of the update, from 1.
-        loss: mean over the step's supervised tokens, in nats.
+        loss: mean over the step's supervised tokens, in nats; for preferences over its rows.
         grad_norm: before clipping.
         learning_rate: that the update was taken with.
         device_memory_bytes: peak on the GPU, None on the CPU.
+        rewards: for preferences.
     """
 
     step: int
@@ -54,6 +90,7 @@ class StepReport:
     grad_norm: float
     learning_rate: float
     device_memory_bytes: int | None
+    rewards: Rewards | None = None
 
 
 class NonfiniteError(Exception):
@@ -79,11 +116,14 @@ class Engine(Protocol):
             NonfiniteError: before the update that would have used it.
         """
 
-    def evaluate(self, examples: tuple[Example, ...]) -> tuple[float, int]:
-        """Return the mean loss over the supervised tokens of `examples`, in nats, and their number."""
+    def evaluate(self, examples: tuple[Example, ...]) -> Score:
+        """Score examples without learning from them."""
 
     def save_checkpoint(self, folder: Path) -> None:
         """Write adapter, optimizer, scheduler and random states; safetensors and JSON only."""
+
+    def load_adapter(self, folder: Path) -> None:
+        """Take the adapter of a checkpoint of this run; optimizer and position stay."""
 
     def save_adapter(self, folder: Path) -> None:
         """Write the adapter in PEFT layout."""

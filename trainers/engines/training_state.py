@@ -54,7 +54,12 @@ def save_state(
 def load_state(
     folder: Path, optimizer: torch.optim.Optimizer, scheduler: torch.optim.lr_scheduler.LRScheduler
 ) -> None:
-    """Put optimizer and scheduler into the saved state; random states are left to `restore_random`."""
+    """Put optimizer and scheduler into the saved state; random states are left to `restore_random`.
+
+    The learning rate before the schedule stays the one that they were made with: a guard may have lowered it
+    since the state was saved.
+    """
+    rates = [group["initial_lr"] for group in optimizer.param_groups]
     state = _read(folder)
     merged: dict[int, dict[str, Any]] = {}
     for key, tensor in load_file(folder / OPTIMIZER).items():
@@ -72,6 +77,20 @@ def load_state(
         )
     optimizer.load_state_dict({"state": merged, "param_groups": groups})
     scheduler.load_state_dict({**scheduler.state_dict(), **state["scheduler"]})
+    if scheduler.base_lrs != rates:
+        _set_rates(optimizer, scheduler, rates)
+
+
+def _set_rates(
+    optimizer: torch.optim.Optimizer,
+    scheduler: torch.optim.lr_scheduler.LRScheduler,
+    rates: list[float],
+) -> None:
+    """Go on at the same place of the schedule with other rates."""
+    for group, rate, before in zip(optimizer.param_groups, rates, scheduler.base_lrs, strict=True):
+        group["initial_lr"] = rate
+        group["lr"] *= rate / before
+    scheduler.base_lrs = list(rates)
 
 
 def restore_random(folder: Path) -> None:

@@ -16,13 +16,13 @@ from ruamel.yaml import YAML
 from academy_desktop.core.datasets.library import Library
 from academy_desktop.core.datasets.manifest import DatasetManifest
 from academy_desktop.core.models import Model, Models
-from academy_desktop.core.models.inspection import fingerprint
 from academy_desktop.core.paths import DataDir
 from academy_desktop.core.recipe_yaml import dump_recipe
 from academy_desktop.core.recipes import Problem, Recipes
 from tests.academy_desktop.core.models.made_models import write_model, write_weights
 from trainers.errors import AcademyError, ErrorCode
-from trainers.recipe import TrainRecipe
+from trainers.exporting.base_model import fingerprint
+from trainers.recipe import Method, TrainRecipe
 from trainers.recipe_file import read_recipe
 
 PRESETS = Path(__file__).parents[3] / "resources" / "recipes"
@@ -117,14 +117,47 @@ def test_the_presets_that_are_spoken_of_are_there(whole: Bench) -> None:
     assert list(whole.recipes.presets()) == ["balanced", "demo", "demo-fast", "quick", "thorough"]
 
 
-def test_rows_that_are_no_conversations_are_refused_before_the_start(bench: Bench) -> None:
+def test_a_method_that_does_not_fit_the_rows_is_refused_before_the_start(bench: Bench) -> None:
     texts = bench.root / "texts.jsonl"
     texts.write_text("".join(json.dumps({"text": f"Story number {n}."}) + "\n" for n in range(20)))
     bench.datasets.import_files([texts], "Stories")
-    bench.file.write_bytes(dump_recipe(bench.recipes.make("Stories", "tiny")))
+    made = bench.recipes.make("Stories", "tiny")
+    assert made.method == "pretrain"
+    assert (made.training.learning_rate, made.training.batch_size) == (1e-4, 4)
+    bench.file.write_bytes(dump_recipe(made))
+    assert bench.recipes.check(bench.file) == ()
+    for method in ("sft", "dpo", "kto"):
+        bench.file.write_bytes(dump_recipe(made.model_copy(update={"method": method})))
+        (problem,) = bench.recipes.check(bench.file)
+        assert (problem.path, problem.line, problem.code) == ("method", bench.line("method"), "dataset_kind")
+        assert problem.facts == {
+            "dataset": "Stories", "kind": "text", "method": method, "nearest": "pretrain",
+        }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "methods"),
+    [("preference", ("dpo", "orpo")), ("kto", ("kto",))],
+)
+def test_the_method_is_the_one_that_fits_the_rows(
+    bench: Bench, kind: str, methods: tuple[Method, ...]
+) -> None:
+    rows = bench.root / "judged.jsonl"
+    made = [
+        {"prompt": f"What is {n}?", "chosen": f"It is {n}.", "rejected": f"Who knows {n}?"}
+        if kind == "preference"
+        else {"prompt": f"What is {n}?", "completion": f"It is {n}.", "label": n % 2 == 0}
+        for n in range(20)
+    ]
+    rows.write_text("".join(json.dumps(row) + "\n" for row in made))
+    assert bench.datasets.import_files([rows], "Judged").kind == kind
+    assert bench.recipes.make("Judged", "tiny").method == methods[0]
+    for method in methods:
+        bench.file.write_bytes(dump_recipe(bench.recipes.make("Judged", "tiny", method=method)))
+        assert bench.recipes.check(bench.file) == ()
+    bench.file.write_bytes(dump_recipe(bench.recipes.make("Judged", "tiny", method="sft")))
     (problem,) = bench.recipes.check(bench.file)
-    assert (problem.path, problem.code) == ("dataset.id", "dataset_kind")
-    assert problem.facts == {"dataset": "Stories", "kind": "text"}
+    assert (problem.path, problem.facts["nearest"]) == ("method", methods[0])
 
 
 def test_an_unknown_preset_names_the_nearest(whole: Bench) -> None:

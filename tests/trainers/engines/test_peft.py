@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, LlamaForCausalLM
 
 from tests.trainers.tiny_model import Tiny, train_recipe
-from trainers.device import Choice
+from trainers.choice import Choice
 from trainers.engines.peft import EVALUATION_ROWS, PeftEngine
 from trainers.engines.protocol import NonfiniteError, Plan, StepReport
 from trainers.errors import AcademyError, ErrorCode
@@ -362,7 +362,7 @@ def test_an_evaluation_is_the_mean_over_all_supervised_tokens(
     assert len(examples) > EVALUATION_ROWS
     plan = plan_of(tiny, examples, choice=choice, lora={"dropout": 0.5})
     engine = PeftEngine(plan, tmp_path)
-    loss, tokens = engine.evaluate(examples)
+    score = engine.evaluate(examples)
     base = AutoModelForCausalLM.from_pretrained(tiny.model, dtype=torch.float32)
     total = 0.0
     with torch.no_grad():
@@ -370,7 +370,9 @@ def test_an_evaluation_is_the_mean_over_all_supervised_tokens(
             scores = base(input_ids=torch.tensor([example.ids])).logits[0, :-1]
             labels = torch.tensor(example.labels[1:])
             total += float(cross_entropy(scores, labels, ignore_index=-100, reduction="sum"))
-    assert tokens == sum(example.supervised_tokens for example in examples)
+    assert score.supervised_tokens == sum(example.supervised_tokens for example in examples)
     # A new adapter adds nothing yet, and nothing is dropped while evaluating.
-    assert loss == pytest.approx(total / tokens, rel=1e-5 if choice.precision == "fp32" else 0.05)
+    assert score.loss == pytest.approx(
+        total / score.supervised_tokens, rel=1e-5 if choice.precision == "fp32" else 0.05
+    )
     assert engine._model.training

@@ -5,6 +5,7 @@ Owns the sequence and what is said about it. Refuses to know how an engine does 
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import statistics
@@ -12,26 +13,34 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 
-from trainers import checkpoint
-from trainers.device import Choice, choose, look
-from trainers.engines.cpu.architecture import refusal
-from trainers.engines.protocol import Engine, NonfiniteError, Plan, StepReport
+from trainers import arithmetic, checkpoint
+from trainers.best import Best
+from trainers.choice import Choice, choose, may_be_own
+from trainers.device import bf16_gain, look
+from trainers.engines.cpu.architecture import compiling_pays, refusal
+from trainers.engines.protocol import Engine, NonfiniteError, Plan, Rewards, StepReport
 from trainers.environment import record_environment
 from trainers.errors import AcademyError, ErrorCode
 from trainers.events import Ended, Evaluated, Nonfinite, Resumed, Started, Step, Warned
 from trainers.files import sync_folder
+from trainers.guard import Guard, LossWatch, is_within_update
 from trainers.order import plan_steps
 from trainers.recipe import TrainRecipe
 from trainers.rendering import Renderer
 from trainers.rows import Example, Rendered, render_rows
-from trainers.session import Session
+from trainers.session import Session, is_out_of_memory
 
 #: The time left is told from the median of this many steps: one slow evaluation does not move it.
 ETA_STEPS = 20
+_CHANGES = {
+    "rate_lowered": "the learning rate was lowered",
+    "fewer_rows_at_once": "fewer rows are computed at once",
+}
 
 
 def run_train(recipe: TrainRecipe, session: Session) -> Ended:
@@ -42,36 +51,65 @@ def run_train(recipe: TrainRecipe, session: Session) -> Ended:
     """
     run = session.run_dir
     session.phase("loading")
-    own = recipe.hardware.engine == "cpu"
-    choice = choose(recipe.hardware, look(race=own), refusal(recipe) if own else None)
+    checkpoint.prune(run.checkpoints, keep=10**6)
+    search = checkpoint.newest_good(run.checkpoints)
+    before = _before(session, search)
+    choice = _choose(recipe, before)
     record_environment(run.attempt(session.attempt).environment, recipe, choice)
     session.phase("rendering")
     train, held_out = _render(recipe, session)
     steps = plan_steps(
-        [len(example.ids) for example in train.examples],
+        [example.tokens for example in train.examples],
         recipe.training.num_epochs,
         recipe.training.batch_size * recipe.training.gradient_accumulation_steps,
         recipe.training.seed,
         recipe.training.max_steps,
     )
-    checkpoint.prune(run.checkpoints, keep=10**6)
-    search = checkpoint.newest_good(run.checkpoints)
     for skipped in search.skipped:
         session.emit(skipped)
     session.phase("loading")
-    plan = Plan(recipe, choice, train.examples, steps, search.step, search.found)
+    guard = Guard(run, recipe)
+    plan = Plan(guard.recipe, choice, train.examples, steps, search.step, search.found)
     with _scratch(run.path) as scratch:
         engine = _engine(plan, scratch)
         session.emit(_started(recipe, choice, plan, train, held_out, engine))
+        now = arithmetic.arithmetic_of(choice, arithmetic.plan_hash(plan.examples, plan.steps))
         if session.attempt > 1:
+            changed = arithmetic.difference(before, now, from_start=search.found is None)
             session.emit(
                 Resumed(
                     from_step=search.step,
                     checkpoint=f"checkpoints/step-{search.step}" if search.found else None,
-                    exact=True,
+                    exact=not changed,
+                    reason=changed,
                 )
             )
-        return _Run(recipe, session, plan, engine, held_out.examples).go()
+        outcome = _Run(recipe, session, plan, engine, held_out.examples, now, guard).go()
+        while isinstance(outcome, Warned):
+            del engine  # before there is another one: memory may be what was lacking
+            gc.collect()
+            plan = _go_back(plan, session, guard, outcome)
+            engine = _engine(plan, scratch)
+            outcome = _Run(recipe, session, plan, engine, held_out.examples, now, guard).go()
+        return outcome
+
+
+def _go_back(plan: Plan, session: Session, guard: Guard, why: Warned) -> Plan:
+    """Return the plan from the newest good checkpoint on, as the guard changed it; say so."""
+    search = checkpoint.newest_good(session.run_dir.checkpoints)
+    for said in (why, *search.skipped):
+        session.emit(said)
+    session.emit(
+        Resumed(
+            from_step=search.step,
+            checkpoint=f"checkpoints/step-{search.step}" if search.found else None,
+            exact=False,
+            reason=_CHANGES[why.code],
+        )
+    )
+    session.sync()
+    session.phase("loading")
+    return replace(plan, recipe=guard.recipe, first_step=search.step, checkpoint=search.found)
 
 
 class _Run:
@@ -84,12 +122,17 @@ class _Run:
         plan: Plan,
         engine: Engine,
         held_out: tuple[Example, ...],
+        now: arithmetic.Arithmetic,
+        guard: Guard,
     ) -> None:
         self._recipe = recipe
         self._session = session
         self._plan = plan
         self._engine = engine
         self._held_out = held_out
+        self._arithmetic = now
+        self._guard = guard
+        self._losses = LossWatch()
         self._process = psutil.Process()
         self._times: deque[float] = deque(maxlen=ETA_STEPS)
         self._step_begun = time.monotonic()
@@ -98,36 +141,72 @@ class _Run:
         self._saved_step = plan.first_step if plan.checkpoint is not None else -1
         self._loss: float | None = None
         self._rows_per_epoch = len(plan.examples)
+        self._best = Best.recorded(session.run_dir.events, plan.first_step)
 
-    def go(self) -> Ended:
-        """Train to the end or to a stop."""
+    def go(self) -> Ended | Warned:
+        """Train to the end, to a stop, or to where the guard changes the recipe: then what to tell."""
         self._session.phase("training")
         self._step_begun = time.monotonic()
         try:
-            self._engine.train(self._after_step)
+            if not self._patience_is_over():
+                self._engine.train(self._after_step)
         except NonfiniteError as error:
             self._session.emit(
                 Nonfinite(step=error.step, what="loss" if error.what == "loss" else "gradient")
             )
-            raise AcademyError(ErrorCode.NONFINITE_LOSS, step=error.step, what=error.what) from error
+            return self._guard.lower_rate(error.step, error.what)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error) or self._plan.choice.engine == "cpu":
+                raise
+            told = self._guard.fewer_rows(f"{type(error).__name__}: {error}".splitlines()[0][:500])
+            if self._step > self._plan.first_step and not is_within_update(error):
+                self._save()
+            return told
         if self._session.stop_reason:
             self._save()
             return Ended(state="stopped", reason=self._session.stop_reason, step=self._step, loss=self._loss)
         self._save()
+        early = self._patience_is_over() and self._step < len(self._plan.steps)
+        if early:
+            patience = self._recipe.evaluation.patience
+            self._session.emit(Warned(code="stopped_early", facts={"patience": patience, "step": self._step}))
+        if self._recipe.evaluation.keep_best:
+            self._take_best()
         self._save_adapter()
-        return Ended(state="succeeded", step=self._step, loss=self._loss)
+        reason = "stopped_early" if early else ""
+        return Ended(state="succeeded", reason=reason, step=self._step, loss=self._loss)
+
+    def _take_best(self) -> None:
+        """Put the adapter of the best step into the engine, unless it is there already."""
+        step = self._best.step
+        if step is None or step == self._step:
+            return
+        saved = self._session.run_dir.checkpoints / f"step-{step}"
+        try:
+            checkpoint.verify(saved)
+        except AcademyError:
+            self._session.emit(Warned(code="best_lost", facts={"step": step}))
+            return
+        self._engine.load_adapter(saved)
+        self._session.emit(Warned(code="best_kept", facts={"step": step, "loss": self._best.loss}))
 
     def _after_step(self, report: StepReport) -> bool:
         """Report, evaluate, save and obey; returns whether to go on."""
         self._step, self._loss = report.step, report.loss
         self._emit_step(report)
+        if (told := self._losses.look(report.loss)) is not None:
+            self._session.emit(told)
         if self._evaluation_is_due():
             self._evaluate()
         if self._checkpoint_is_due():
             self._save()
         stop = self._session.between_steps(self._save)
         self._step_begun = time.monotonic()
-        return stop is None
+        return stop is None and not self._patience_is_over()
+
+    def _patience_is_over(self) -> bool:
+        patience = self._recipe.evaluation.patience
+        return patience is not None and self._best.waited >= patience
 
     def _emit_step(self, report: StepReport) -> None:
         seconds = time.monotonic() - self._step_begun
@@ -144,11 +223,12 @@ class _Run:
                 learning_rate=report.learning_rate,
                 grad_norm=report.grad_norm,
                 supervised_tokens=sum(row.supervised_tokens for row in rows),
-                tokens=sum(len(row.ids) for row in rows),
+                tokens=sum(row.tokens for row in rows),
                 step_s=seconds,
                 eta_s=left * statistics.median(self._times),
                 rss_bytes=self._process.memory_info().rss,
                 device_memory_bytes=report.device_memory_bytes,
+                **_rewards(report.rewards),
             )
         )
 
@@ -169,22 +249,35 @@ class _Run:
     def _evaluate(self) -> None:
         self._session.phase("evaluating")
         begun = time.monotonic()
-        loss, tokens = self._engine.evaluate(self._held_out)
+        score = self._engine.evaluate(self._held_out)
         self._session.emit(
-            Evaluated(step=self._step, loss=loss, supervised_tokens=tokens, seconds=time.monotonic() - begun)
+            Evaluated(
+                step=self._step,
+                loss=score.loss,
+                supervised_tokens=score.supervised_tokens,
+                seconds=time.monotonic() - begun,
+                **_rewards(score.rewards),
+            )
         )
         self._session.phase("training")
+        if self._best.take(self._step, score.loss) and self._recipe.evaluation.keep_best:
+            self._save()
 
     def _save(self) -> None:
         if self._saved_step == self._step:
             return
         self._session.phase("saving")
         checkpoints = self._session.run_dir.checkpoints
-        saved = checkpoint.save(checkpoints, self._step, self._engine.save_checkpoint, self._session.sync)
+        saved = checkpoint.save(checkpoints, self._step, self._write_checkpoint, self._session.sync)
         self._session.emit(saved)
-        checkpoint.prune(checkpoints, self._recipe.checkpoints.keep)
+        spare = self._best.step if self._recipe.evaluation.keep_best else None
+        checkpoint.prune(checkpoints, self._recipe.checkpoints.keep, spare)
         self._saved_at, self._saved_step = time.monotonic(), self._step
         self._session.phase("training")
+
+    def _write_checkpoint(self, folder: Path) -> None:
+        self._engine.save_checkpoint(folder)
+        arithmetic.save(folder, self._arithmetic)
 
     def _save_adapter(self) -> None:
         """Put the adapter in place by a rename, with the tokenizer's template beside it."""
@@ -202,12 +295,36 @@ class _Run:
         sync_folder(final.parent)
 
 
+def _before(session: Session, search: checkpoint.Search) -> arithmetic.Arithmetic | None:
+    """Return what the run computed with until now, if this is not its first attempt."""
+    earlier = [number for number in session.run_dir.attempt_numbers() if number < session.attempt]
+    environment = session.run_dir.attempt(max(earlier)).environment if earlier else None
+    return arithmetic.recorded(search.found, environment)
+
+
+def _choose(recipe: TrainRecipe, before: arithmetic.Arithmetic | None) -> Choice:
+    """Choose what to compute with: for a run that goes on, what it began with."""
+    machine, unknown = look(), None
+    if may_be_own(recipe.hardware, machine):
+        unknown = refusal(recipe)
+        if unknown is None and recipe.hardware.precision == "auto" and before is None:
+            machine = replace(machine, bf16_gain=bf16_gain())
+    choice = choose(recipe.hardware, machine, unknown)
+    if choice.kernels == "compiled" and not compiling_pays(recipe):
+        choice = replace(choice, kernels="plain")
+    return arithmetic.kept(choice, before, recipe.hardware, unknown)
+
+
 def _render(recipe: TrainRecipe, session: Session) -> tuple[Rendered, Rendered]:
     renderer = Renderer.load(Path(recipe.model.path))
     folder = Path(recipe.dataset.path)
     length = recipe.training.max_seq_length
-    train = render_rows(renderer, folder / "train.jsonl", length, progress=lambda _: session.tick())
-    held_out = render_rows(renderer, folder / "eval.jsonl", length, limit=recipe.evaluation.max_rows)
+    method = recipe.method
+    train = render_rows(
+        renderer, folder / "train.jsonl", length, progress=lambda _: session.tick(), method=method
+    )
+    most = recipe.evaluation.max_rows
+    held_out = render_rows(renderer, folder / "eval.jsonl", length, limit=most, method=method)
     if not train.examples:
         raise AcademyError(ErrorCode.NOTHING_SUPERVISED, rows=train.unsupervised, max_length=length)
     if train.truncated:
@@ -215,6 +332,18 @@ def _render(recipe: TrainRecipe, session: Session) -> tuple[Rendered, Rendered]:
     if train.unsupervised:
         session.emit(Warned(code="rows_unsupervised", facts={"rows": train.unsupervised}))
     return train, held_out
+
+
+def _rewards(rewards: Rewards | None) -> dict[str, float | None]:
+    """The fields of an event that tell of rewards."""
+    if rewards is None:
+        return {}
+    return {
+        "reward_chosen": rewards.chosen,
+        "reward_rejected": rewards.rejected,
+        "reward_margin": rewards.margin,
+        "reward_accuracy": rewards.accuracy,
+    }
 
 
 @contextmanager

@@ -310,10 +310,13 @@ def children() -> Iterator[list[subprocess.Popen[bytes]]]:
         child.wait()
 
 
+@pytest.mark.parametrize("engine", ["peft", "cpu"])
 def test_a_killed_trainer_goes_on_in_another_process_as_if_nothing_had_been(
-    tiny: Tiny, tmp_path: Path, children: list[subprocess.Popen[bytes]]
+    tiny: Tiny, tmp_path: Path, children: list[subprocess.Popen[bytes]], engine: str
 ) -> None:
     settings: dict[str, Any] = SIX | {
+        "lora": {"dropout": 0.1 if engine == "peft" else 0.0},
+        "hardware": {"engine": engine},
         "training": SIX["training"] | {"max_steps": 16, "num_epochs": 20},
         "checkpoints": {"every_steps": 1},
     }
@@ -329,6 +332,9 @@ def test_a_killed_trainer_goes_on_in_another_process_as_if_nothing_had_been(
     assert trained(run, 2).state == "succeeded"
     resumed = payloads(run, Resumed)[0]
     assert resumed.from_step >= 2
+    assert (resumed.exact, resumed.reason) == (True, "")
+    assert {one.engine for one in payloads(run, Started)} == {engine}
+    assert len({one.precision for one in payloads(run, Started)}) == 1
     assert not list(run.checkpoints.glob(".*"))
     other = run_of(tmp_path / "other", tiny, **settings)
     assert trained(other).state == "succeeded"
