@@ -280,7 +280,7 @@ def failure(error: BaseException, run_dir: Path) -> Ended:
         facts = disk_full(run_dir).facts
         path = str(error.filename or run_dir)
         return Ended(state="failed", reason=ErrorCode.DISK_FULL, facts={**facts, "path": path})
-    code = ErrorCode.OUT_OF_MEMORY if _is_out_of_memory(error) else ErrorCode.CRASHED
+    code = ErrorCode.OUT_OF_MEMORY if is_out_of_memory(error) else ErrorCode.CRASHED
     return Ended(state="failed", reason=code, facts={"detail": detail})
 
 
@@ -289,11 +289,11 @@ def _wait_for_line(writing: threading.RLock) -> None:
     writing.acquire(timeout=_LINE_WAIT_S)
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Know torch's ways of saying it without importing torch."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     text = str(error).lower()
     return isinstance(error, RuntimeError) and any(
-        sign in text for sign in ("out of memory", "can't allocate memory", "not enough memory")
+        sign in text for sign in ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc")
     )
