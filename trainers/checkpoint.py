@@ -11,15 +11,15 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pydantic import ValidationError
 
 from trainers.digest import sha256_of_file
 from trainers.errors import AcademyError, ErrorCode
 from trainers.events import CheckpointSaved, CheckpointSkipped
-from trainers.files import sync_folder
-from trainers.layout import PROTOCOL_VERSION, FileEntry, Manifest, write_record
+from trainers.files import read_regular, sync_folder
+from trainers.layout import PROTOCOL_VERSION, FileEntry, Manifest, whole_number, write_record
 
 MANIFEST = "manifest.json"
 
@@ -79,12 +79,12 @@ def verify(checkpoint: Path) -> Manifest:
     """
     manifest_file = checkpoint / MANIFEST
     try:
-        manifest = Manifest.model_validate_json(manifest_file.read_bytes())
+        manifest = Manifest.model_validate_json(read_regular(manifest_file))
     except (OSError, ValidationError) as error:
         _refuse_newer(error, checkpoint)
         raise AcademyError(ErrorCode.CHECKPOINT_DAMAGED, path=str(checkpoint), file=MANIFEST) from error
     for entry in manifest.files:
-        if not _agrees(checkpoint / entry.name, entry):
+        if not _is_inside(entry.name) or not _agrees(checkpoint / entry.name, entry):
             raise AcademyError(ErrorCode.CHECKPOINT_DAMAGED, path=str(checkpoint), file=entry.name)
     return manifest
 
@@ -108,13 +108,18 @@ def newest_good(checkpoints: Path) -> Search:
     return Search(None, 0, tuple(skipped))
 
 
-def prune(checkpoints: Path, keep: int) -> None:
-    """Remove all but the newest `keep` checkpoints, and what interrupted saves left behind."""
+def prune(checkpoints: Path, keep: int, spare: int | None = None) -> None:
+    """Remove all but the newest `keep` checkpoints, and what interrupted saves left behind.
+
+    The one of step `spare` stays whatever its age.
+    """
     if not checkpoints.is_dir():
         return
     for leftover in checkpoints.glob(".step-*.tmp"):
         shutil.rmtree(leftover, ignore_errors=True)
-    for _, path in list(_by_age(checkpoints))[keep:]:
+    for step, path in list(_by_age(checkpoints))[keep:]:
+        if step == spare:
+            continue
         # Renamed first: a folder that is half removed must not look like a checkpoint.
         doomed = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         path.rename(doomed)
@@ -126,9 +131,9 @@ def _by_age(checkpoints: Path) -> Iterator[tuple[int, Path]]:
     if not checkpoints.is_dir():
         return
     steps = [
-        (int(path.name.removeprefix("step-")), path)
+        (step, path)
         for path in checkpoints.glob("step-*")
-        if path.name.removeprefix("step-").isdigit()
+        if (step := whole_number(path.name.removeprefix("step-"))) is not None
     ]
     yield from sorted(steps, reverse=True)
 
@@ -175,10 +180,16 @@ def _refuse_newer(error: OSError | ValidationError, checkpoint: Path) -> None:
             ) from error
 
 
+def _is_inside(name: str) -> bool:
+    """Whether a manifest names a file of its own folder: it could name any file of this computer."""
+    parts = PurePosixPath(name).parts
+    return bool(parts) and not PurePosixPath(name).is_absolute() and ".." not in parts and "\\" not in name
+
+
 def _agrees(path: Path, entry: FileEntry) -> bool:
     """Whether a file is what the manifest says; one that the disk does not give back is not."""
     try:
-        if not path.is_file() or path.stat().st_size != entry.size_bytes:
+        if path.is_symlink() or not path.is_file() or path.stat().st_size != entry.size_bytes:
             return False
         return sha256_of_file(path) == entry.sha256
     except OSError:

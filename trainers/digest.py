@@ -8,10 +8,12 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from trainers.files import open_regular
+
 
 def sha256_of_file(path: Path) -> str:
     """Return the SHA-256 of a file's bytes in hex."""
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainers.files import read_regular
+
 MAGIC = b"ACHB"
 VERSION = 1
 SIZE_BYTES = 64
@@ -39,7 +41,7 @@ class Beat:
 def read_heartbeat(path: Path) -> Beat | None:
     """Read a heartbeat file; None when there is none, or when it is not one of this version."""
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except OSError:
         return None
     if len(content) < SIZE_BYTES:

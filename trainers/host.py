@@ -25,6 +25,7 @@ from trainers.host_log import SegmentedLog
 from trainers.host_process import Outcome, TrainerProcess
 from trainers.host_queue import Turn
 from trainers.host_records import Records, read_json
+from trainers.host_tidy import make_temporary, tidy_before, tidy_behind
 from trainers.host_watch import Sign, Watch, look_at
 from trainers.inbox import Inbox
 from trainers.locks import FileLock
@@ -126,7 +127,12 @@ class Host:
     def _train(self, order: Order) -> None:
         log = SegmentedLog(self._run_dir / "log", order.log_segment_bytes, order.log_segments)
         log.write(f"--- attempt {self._attempt} ---\n".encode())
-        environment = {**order.environment, "ACADEMY_HOST_PID": str(os.getpid())}
+        tidy_before(self._run_dir, self._attempt)
+        environment = {
+            **order.environment,
+            **make_temporary(self._run_dir),
+            "ACADEMY_HOST_PID": str(os.getpid()),
+        }
         try:
             trainer = TrainerProcess(order.argv, order.cwd, environment)
         except OSError as error:
@@ -141,6 +147,7 @@ class Host:
             outcome = self._watch(trainer, order, silent)
         pump.join(_LAST_OUTPUT_S)
         log.close()
+        tidy_behind(self._run_dir, trainer.pid)
         self._records.exit(
             "exited" if outcome.signal is None else "signalled",
             exit_code=outcome.exit_code,

@@ -105,7 +105,8 @@ class SegmentedLog:
                 path.unlink()
 
     def _numbers(self) -> list[int]:
-        return sorted(int(path.stem) for path in self._folder.glob("*.txt") if path.stem.isdigit())
+        names = (path.stem for path in self._folder.glob("*.txt"))
+        return sorted(int(name) for name in names if name.isascii() and name.isdigit())
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number:05d}.txt"

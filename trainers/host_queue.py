@@ -62,4 +62,5 @@ class Turn:
 
 
 def _is_entry(name: str) -> bool:
-    return name[:_ORDER_DIGITS].isdigit() and name[_ORDER_DIGITS : _ORDER_DIGITS + 1] == "-"
+    number = name[:_ORDER_DIGITS]
+    return number.isascii() and number.isdigit() and name[_ORDER_DIGITS : _ORDER_DIGITS + 1] == "-"

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
-from trainers.files import replace_whole
+from trainers.files import read_regular, replace_whole
 from trainers.host_watch import Stall
 
 _RESERVE_BYTES = 16 * 1024
@@ -26,7 +26,7 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         OSError, ValueError: the file is missing or not a JSON object.
     """
-    raw = json.loads(path.read_bytes())
+    raw = json.loads(read_regular(path))
     if not isinstance(raw, dict):
         raise ValueError(f"{path.name} is not an object")
     return raw

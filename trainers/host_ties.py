@@ -1,7 +1,8 @@
 """Ties a trainer to its host: when the host is gone, whatever killed it, the trainer ends too.
 
-Owns the two ways: end of file on the pipe that the host holds (everywhere), and the kernel's parent-death
-signal (Linux), which also ends a process that is stuck in native code. Refuses to know more of the host.
+Owns the ways: end of file on the pipe that the host holds (everywhere), the kernel's parent-death signal
+(Linux), which also ends a process that is stuck in native code, and for a trainer's own children a look at
+whose they are (not on Windows). Refuses to know more of the host.
 """
 
 from __future__ import annotations
@@ -11,10 +12,15 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 
 #: Set by the host in the trainer's environment: stdin is the host's pipe, and this is the host's process id.
 HOST_PID_VARIABLE = "ACADEMY_HOST_PID"
+#: Set for the children of a trainer: its process id.
+PARENT_PID_VARIABLE = "ACADEMY_PARENT_PID"
+#: Seconds between two looks of a child at whether its parent still lives.
+_LOOK_S = 0.5
 _PR_SET_PDEATHSIG = 1
 #: What the process returns when its host is gone; nobody is left to read it but a debugger.
 HOST_GONE_EXIT_CODE = 70
@@ -33,6 +39,19 @@ def die_with_host(before_end: Callable[[], None]) -> None:
         # and the host forks from its main thread
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     threading.Thread(target=_watch, args=(before_end,), name="host watch", daemon=True).start()
+
+
+def die_with_parent() -> None:
+    """End this process soon after the one that started it, even in the middle of a long native call."""
+    parent = os.environ.get(PARENT_PID_VARIABLE, "")
+    if parent.isdigit() and sys.platform != "win32":
+        threading.Thread(target=_watch_parent, args=(int(parent),), name="parent watch", daemon=True).start()
+
+
+def _watch_parent(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_LOOK_S)
+    os._exit(HOST_GONE_EXIT_CODE)
 
 
 def _watch(before_end: Callable[[], None]) -> None:

@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trainers.files import read_regular
+
 #: `trainers.layout.PROTOCOL_VERSION`, without pydantic behind it: the host reads commands too.
 _VERSION = 1
+_MOST_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Inbox:
         """The commands that came since the last call, oldest first."""
         try:
             names = {entry.name for entry in os.scandir(self._folder)} - self._seen
-        except FileNotFoundError:
+        except OSError:
             return []
         orders = [order for name in names if (order := self._read(name)) is not None]
         return sorted(orders, key=lambda order: (order.created_at, order.id))
@@ -49,11 +52,11 @@ class Inbox:
             return None
         self._seen.add(file)
         try:
-            raw: Any = json.loads((self._folder / file).read_bytes())
+            raw: Any = json.loads(read_regular(self._folder / file, _MOST_BYTES))
             if raw["attempt"] != self._attempt:
                 return None
             version = raw.get("v", _VERSION)
             name = str(raw["command"]) if version == _VERSION else f"{raw['command']} (version {version})"
             return Order(str(raw["id"]), name, float(raw["created_at"]))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError):
             return None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from trainers.files import replace_whole
 
@@ -80,6 +80,19 @@ class Label(Record):
     name: str = ""
     notes: str = ""
     tags: tuple[str, ...] = ()
+
+
+class Adjusted(Record):
+    """`adjusted.json`, written by the trainer: what the guards changed in the recipe of this run.
+
+    `rate_factor` times the recipe's learning rate is trained with; `batch_size` rows are computed at once, if
+    given, with as many batches per step as keep the step the same.
+    """
+
+    rate_factor: float = Field(1.0, gt=0.0, le=1.0)
+    rollbacks: int = Field(0, ge=0)
+    batch_size: int | None = Field(None, ge=1)
+    memory_retries: int = Field(0, ge=0)
 
 
 class FileEntry(Record):
@@ -166,6 +179,11 @@ class RunDir:
         return self.path / "log"
 
     @property
+    def adjusted(self) -> Path:
+        """What the guards changed in the recipe."""
+        return self.path / "adjusted.json"
+
+    @property
     def heartbeat(self) -> Path:
         """The trainer's mapped heartbeat."""
         return self.path / "heartbeat"
@@ -206,11 +224,21 @@ class RunDir:
 
     def last_attempt(self) -> AttemptDir | None:
         """The newest attempt that has a launch order, or None."""
-        if not self.attempts.is_dir():
-            return None
-        numbers = [int(entry.name) for entry in self.attempts.iterdir() if entry.name.isdigit()]
-        launched = [number for number in numbers if self.attempt(number).launch.is_file()]
+        launched = [number for number in self.attempt_numbers() if self.attempt(number).launch.is_file()]
         return self.attempt(max(launched)) if launched else None
+
+    def attempt_numbers(self) -> list[int]:
+        """The numbers of all attempts that have a folder."""
+        try:
+            names = [entry.name for entry in self.attempts.iterdir()]
+        except OSError:
+            return []
+        return [number for name in names if (number := whole_number(name)) is not None]
+
+
+def whole_number(name: str) -> int | None:
+    """Return the number that a name is, or None: `007` and the digits of other scripts are none."""
+    return int(name) if name.isascii() and name.isdigit() and not name.startswith("0") else None
 
 
 def write_atomically(path: Path, content: bytes) -> None:

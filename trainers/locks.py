@@ -6,6 +6,7 @@ it. Refuses to know what is protected.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -15,6 +16,10 @@ from pathlib import Path
 _RETRY_S = 0.02
 #: Windows locks are mandatory: one byte far beyond any content is locked, so that readers are not disturbed.
 _FAR_BYTE = 1 << 60
+#: A link may lead to any file of this computer: none is locked, and none is made elsewhere.
+_OPENING = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+#: There is no file, or what is there cannot be one that somebody has locked.
+_NO_FILE = frozenset({errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.ENODEV})
 
 
 class FileLock:
@@ -33,7 +38,7 @@ class FileLock:
             OSError: the file cannot be made or opened.
         """
         deadline = time.monotonic() + timeout_s
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = os.open(self.path, _OPENING | os.O_CREAT, 0o644)
         while not _lock(descriptor, shared=False):
             if time.monotonic() >= deadline:
                 os.close(descriptor)
@@ -53,9 +58,11 @@ class FileLock:
 def is_held(path: Path) -> bool:
     """Whether a living process holds the lock on this file."""
     try:
-        descriptor = os.open(path, os.O_RDWR)
-    except FileNotFoundError:
-        return False
+        descriptor = os.open(path, _OPENING)
+    except OSError as error:
+        if error.errno in _NO_FILE:
+            return False
+        raise
     try:
         if not _lock(descriptor, shared=True):
             return True

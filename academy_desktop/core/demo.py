@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Literal, Protocol
 
 from academy_desktop.core.datasets.manifest import DatasetManifest
@@ -18,6 +17,7 @@ from academy_desktop.core.exports import FinishedExport
 from academy_desktop.core.models import Model
 from academy_desktop.core.samples import DEFAULT_SEED, as_json_lines, generate, score
 from academy_desktop.core.states import JobState
+from academy_desktop.core.work_folder import work_folder
 from academy_desktop.core.workshop import Workshop
 from trainers.errors import AcademyError, ErrorCode
 from trainers.evaluation import Evaluation
@@ -124,8 +124,8 @@ class Demo:
             yield self._samples / "requests.jsonl", self._samples / "requests-held-out.jsonl"
             return
         rows = generate(seed)
-        with TemporaryDirectory(dir=self._workshop.data.tmp, prefix="demo-rows.") as folder:
-            train, held_out = Path(folder) / "requests.jsonl", Path(folder) / "requests-held-out.jsonl"
+        with work_folder(self._workshop.data.tmp, "demo-rows.") as folder:
+            train, held_out = folder / "requests.jsonl", folder / "requests-held-out.jsonl"
             train.write_bytes(as_json_lines(rows.train))
             held_out.write_bytes(as_json_lines(rows.eval))
             yield train, held_out

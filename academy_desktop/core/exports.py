@@ -20,6 +20,7 @@ from trainers.errors import AcademyError, ErrorCode
 from trainers.evaluation import Evaluation
 from trainers.exporting.certificate import Certificate
 from trainers.exporting.record import Export, certificate_path, companions, find_exports
+from trainers.files import read_regular
 from trainers.layout import RunDir
 from trainers.recipe import CertifyRecipe, EvaluateRecipe, ExportItem, ExportRecipe
 from trainers.space import disk_full, is_full
@@ -118,7 +119,7 @@ class Exports:
         """
         path = self._run(job).evaluation
         try:
-            return Evaluation.model_validate_json(path.read_bytes())
+            return Evaluation.model_validate_json(read_regular(path))
         except (OSError, ValidationError) as error:
             raise AcademyError(ErrorCode.EXPORT_DAMAGED, path=str(path)) from error
 
@@ -187,7 +188,7 @@ class Exports:
 
 def _certificate(path: Path) -> Certificate | None:
     try:
-        return Certificate.model_validate_json(path.read_bytes())
+        return Certificate.model_validate_json(read_regular(path))
     except (OSError, ValidationError):
         return None  # not proven, or not by a version that this one understands
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 from trainers.events import (
     AnyEvent,
@@ -24,9 +25,14 @@ from trainers.events import (
     Warned,
     parse_line,
 )
+from trainers.files import open_regular
 
 #: Steps over which the speed is taken: a median, so that a slow first step or a pause does not count.
 RECENT_STEPS = 20
+#: Read at most in one look: hundreds of thousands of steps. What is beyond comes with the next look.
+MOST_BYTES = 256 * 1024 * 1024
+#: Read at a time; no line is as long.
+PIECE_BYTES = 8 * 1024 * 1024
 
 
 class EventTail:
@@ -48,14 +54,16 @@ class EventTail:
             AcademyError: `protocol_newer`.
         """
         try:
-            with self._path.open("rb") as stream:
+            with open_regular(self._path) as stream:
                 if stream.seek(0, 2) < self._offset:
                     self._offset = 0  # another file under this name; what is known is not told again
                 stream.seek(self._offset)
-                content = stream.read()
-        except FileNotFoundError:
+                content = _some_lines(stream)
+        except OSError:  # not there yet, or no file
             return []
         whole = content[: content.rfind(b"\n") + 1]
+        if not whole and len(content) >= PIECE_BYTES:
+            whole = content  # no event is as long
         events = self._parse(whole)
         self._offset += len(whole)  # not before: a later version's event is refused again at the next call
         return events
@@ -71,6 +79,16 @@ class EventTail:
                 self._last_seq = event.seq
                 events.append(event)
         return events
+
+
+def _some_lines(stream: BinaryIO) -> bytes:
+    """Read on, but not for ever: what holds no line is no file of events."""
+    pieces: list[bytes] = []
+    while sum(map(len, pieces)) < MOST_BYTES:
+        pieces.append(stream.read(PIECE_BYTES))
+        if len(pieces[-1]) < PIECE_BYTES or b"\n" not in pieces[-1]:
+            break
+    return b"".join(pieces)
 
 
 class History:

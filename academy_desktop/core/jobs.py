@@ -129,8 +129,7 @@ class Jobs:
         summary = self.get(run.job)
         if not summary.state.can_resume or not self._host_gone(run):
             raise AcademyError(ErrorCode.JOB_NOT_RESUMABLE, job=run.job, state=summary.state)
-        attempts = [int(path.name) for path in run.attempts.iterdir() if path.name.isdigit()]
-        number = max(attempts, default=0) + 1
+        number = max(run.attempt_numbers(), default=0) + 1
         self._launch(run, number, self._queue_of(recipe))
         return number
 

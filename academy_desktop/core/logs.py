@@ -8,6 +8,11 @@ from __future__ import annotations
 import codecs
 from pathlib import Path
 
+from trainers.files import open_regular
+
+#: Far more than a host lets a segment grow; what is beyond comes with the next look.
+_MOST_BYTES = 16 * 1024 * 1024
+
 
 class LogTail:
     """Reads on from where the last call ended."""
@@ -25,11 +30,11 @@ class LogTail:
             if number != self._number:
                 self._number, self._offset = number, 0
             try:
-                with self._path(number).open("rb") as stream:
+                with open_regular(self._path(number)) as stream:
                     stream.seek(self._offset)
-                    piece = stream.read()
-            except FileNotFoundError:
-                continue  # dropped between the look and the read
+                    piece = stream.read(_MOST_BYTES)
+            except OSError:
+                continue  # dropped between the look and the read, or no log
             self._offset += len(piece)
             pieces.append(piece)
         return self._decoder.decode(b"".join(pieces))
@@ -37,7 +42,8 @@ class LogTail:
     def _numbers(self) -> list[int]:
         if not self._folder.is_dir():
             return []
-        found = sorted(int(path.stem) for path in self._folder.glob("*.txt") if path.stem.isdigit())
+        names = (path.stem for path in self._folder.glob("*.txt"))
+        found = sorted(int(name) for name in names if name.isascii() and name.isdigit())
         return [number for number in found if number >= self._number]
 
     def _path(self, number: int) -> Path:

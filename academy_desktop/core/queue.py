@@ -59,4 +59,9 @@ class DeviceQueue:
         if not self.folder.is_dir():
             return []
         names = [path.name for path in self.folder.iterdir()]
-        return sorted(name for name in names if name[:_ORDER_DIGITS].isdigit() and "-" in name)
+        return sorted(name for name in names if _is_entry(name))
+
+
+def _is_entry(name: str) -> bool:
+    number = name[:_ORDER_DIGITS]
+    return number.isascii() and number.isdigit() and name[_ORDER_DIGITS : _ORDER_DIGITS + 1] == "-"

@@ -17,6 +17,7 @@ from academy_desktop.core.history import EventTail, History
 from academy_desktop.core.states import Facts, JobState, Verdict, derive
 from trainers.errors import AcademyError, ErrorCode
 from trainers.events import AnyEvent, FactValue
+from trainers.files import read_regular
 from trainers.inbox import Inbox
 from trainers.layout import PROTOCOL_VERSION, AttemptDir, ExitRecord, HostRecord, Label, Record, RunDir
 from trainers.locks import is_held
@@ -122,7 +123,7 @@ class RunReader:
     def _age(self, path: Path) -> float:
         try:
             return self._clock() - path.stat().st_mtime
-        except FileNotFoundError:  # the job is being deleted
+        except OSError:  # the job is being deleted, or damaged
             return 0.0
 
     def _stop_pending(self, attempt: int) -> bool:
@@ -208,7 +209,7 @@ def read_if_whole(path: Path, record: type[R]) -> R | None:
         AcademyError: `protocol_newer`.
     """
     try:
-        return record.model_validate_json(path.read_bytes())
+        return record.model_validate_json(read_regular(path))
     except OSError:
         return None
     except ValidationError as error:

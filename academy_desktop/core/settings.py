@@ -16,6 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from trainers.errors import AcademyError, ErrorCode
+from trainers.files import read_regular
 from trainers.layout import write_atomically
 from trainers.space import disk_full, is_full
 
@@ -52,7 +53,7 @@ class SettingsFile:
     def load(self) -> Settings:
         """Read what was chosen; never fails: without a usable file everything is at its default."""
         try:
-            raw = json.loads(self._path.read_bytes())
+            raw = json.loads(read_regular(self._path))
             if not isinstance(raw, dict):
                 raise ValueError("the file holds no record")
         except FileNotFoundError:

@@ -7,7 +7,6 @@ lost, damaged or thrown away at any time. Refuses to know how a summary is made.
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -78,11 +77,14 @@ class JobIndex:
                 self._close(database)
 
     def _connect(self) -> sqlite3.Connection:
+        if self._path.is_symlink():  # it could lead anywhere, and be made there
+            raise sqlite3.DatabaseError("a link")
         database = sqlite3.connect(self._path, timeout=_BUSY_S, check_same_thread=False)
         try:
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = FULL")
             _climb(database)
+            _require_own(database)
         except sqlite3.DatabaseError:
             self._close(database)
             raise
@@ -114,11 +116,7 @@ def stamp_of(run: RunDir) -> str:
     Cheap, for it is asked for every job at every look: a few calls of `stat`, no reading. Host and app write
     into an attempt's folder by renames, which its time of change tells.
     """
-    try:
-        numbers = [int(entry.name) for entry in os.scandir(run.attempts) if entry.name.isdigit()]
-    except OSError:
-        numbers = []
-    newest = max(numbers, default=0)
+    newest = max(run.attempt_numbers(), default=0)
     return ";".join(
         (str(newest), *(_file_stamp(path) for path in (run.events, run.label, run.attempts / str(newest))))
     )
@@ -130,6 +128,17 @@ def _file_stamp(path: Path) -> str:
     except OSError:
         return "-"
     return f"{found.st_size}.{found.st_mtime_ns}"
+
+
+def _require_own(database: sqlite3.Connection) -> None:
+    """Make sure that nothing runs when a table is read: no view, no trigger, no table of another kind.
+
+    Raises:
+        sqlite3.DatabaseError: it holds something else than this version makes.
+    """
+    found = database.execute("SELECT type, name, sql FROM sqlite_schema").fetchall()
+    if found != [("table", "jobs", _LADDER[0])]:
+        raise sqlite3.DatabaseError("not made here")
 
 
 def _climb(database: sqlite3.Connection) -> None:

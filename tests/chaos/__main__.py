@@ -13,23 +13,42 @@ from pathlib import Path
 
 from tests.chaos.adopt import adopt
 from tests.chaos.checkpoints import damaged
+from tests.chaos.hostile import mutants, named
+from tests.chaos.hostile_cases import CASES
 from tests.chaos.index import killed_writer
 from tests.chaos.instance import double_start, stale_lock
 from tests.chaos.kills import trainer_kill, watcher_kill
+from tests.chaos.nan import healthy, injected
+from tests.chaos.resume import resume
 from tests.chaos.stalls import halted_and_continued, hung, slow
+from tests.chaos.tree import tree
 from tests.chaos.trials import Row, run_trials
+from tests.chaos.venom import faults
+from tests.chaos.venom_secrets import canaries
+from tests.chaos.venom_strangers import BAD, certificates, redirects
+from tests.chaos.venom_strangers import CASES as REDIRECTS
 from tests.sources import sources_sha256
 
 #: All that there is; a name before a dot stands for all that begin with it.
 ROWS = {
     "trainer-kill": Row(trainer_kill, trials=100, short=10),
     "watcher-kill": Row(watcher_kill, trials=100, short=10),
+    "resume": Row(resume, trials=200, short=1),
     "checkpoint": Row(damaged, trials=500, short=4),
     "store": Row(killed_writer, trials=1000, short=3),
     "hang.stuck": Row(hung, trials=100, short=3),
     "hang.continued": Row(halted_and_continued, trials=10, short=1),
     "hang.slow": Row(slow, trials=1000, short=50),
     "adopt": Row(adopt, trials=20, short=3),
+    "tree": Row(tree, trials=300, short=3),
+    "hostile.named": Row(named, trials=len(CASES), short=15),
+    "hostile.mutants": Row(mutants, trials=10_000, short=100),
+    "venom.faults": Row(faults, trials=500, short=6),
+    "venom.redirects": Row(redirects, trials=len(REDIRECTS), short=30),
+    "venom.certificates": Row(certificates, trials=len(BAD), short=len(BAD)),
+    "venom.secrets": Row(canaries, trials=20, short=2),
+    "nan.injected": Row(injected, trials=100, short=2),
+    "nan.healthy": Row(healthy, trials=100, short=2),
     "instance.double-start": Row(double_start, trials=200, short=4),
     "instance.stale-lock": Row(stale_lock, trials=100, short=2),
 }
@@ -60,9 +79,7 @@ def inflict(name: str, trials: int | None, seed: int, *, short: bool) -> list[st
     count = trials or (row.short if short else row.trials)
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="academy-chaos-") as folder:
-        came = run_trials(name, row, count, seed, Path(folder), patient=short)
-    for failure in came.failures:
-        sys.stderr.write(failure + "\n")
+        came = run_trials(name, row, count, seed, Path(folder), patient=short, tell=_say)
     figure = {
         "name": name,
         "trials": count,
@@ -78,6 +95,11 @@ def inflict(name: str, trials: int | None, seed: int, *, short: bool) -> list[st
     sys.stdout.write(json.dumps(figure) + "\n")
     sys.stdout.flush()
     return came.failures
+
+
+def _say(failure: str) -> None:
+    sys.stderr.write(failure + "\n")
+    sys.stderr.flush()
 
 
 if __name__ == "__main__":

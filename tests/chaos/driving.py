@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -40,8 +40,9 @@ def fake_jobs(
     failure: str = "",
     stop_grace_s: float = 30.0,
     patience_s: float = 60.0,
+    more: Mapping[str, str] | None = None,
 ) -> Jobs:
-    """Jobs whose trainer is the scripted one."""
+    """Jobs whose trainer is the scripted one; `more` of its environment."""
     script = {
         "ACADEMY_FAKE_STEPS": str(steps),
         "ACADEMY_FAKE_STEP_S": str(step_s),
@@ -54,7 +55,7 @@ def fake_jobs(
         DataDir(root).open(),
         Path(sys.executable),
         trainer_module="trainers.fake",
-        environment=environment | script,
+        environment={**environment, **script, **(more or {})},
         stop_grace_s=stop_grace_s,
         patience_s=patience_s,
     )

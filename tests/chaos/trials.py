@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from trainers.errors import AcademyError
+
 #: How often a trial that came too late is drawn again.
 _DRAWS = 100
 
@@ -27,6 +29,7 @@ class Case:
         random: where all chance comes from.
         root: a data directory that all trials share.
         patient: whether a machine that is busy with other things is forgiven: no time is judged then.
+        last: whether no trial follows.
         measured: what trials want to be known, by name.
     """
 
@@ -34,6 +37,7 @@ class Case:
     random: random.Random
     root: Path
     patient: bool = False
+    last: bool = False
     measured: dict[str, list[float]] = field(default_factory=dict)
 
     def note(self, name: str, value: float) -> None:
@@ -62,16 +66,26 @@ class Count:
     measured: dict[str, list[float]]
 
 
-def run_trials(name: str, row: Row, trials: int, seed: int, root: Path, *, patient: bool = False) -> Count:
-    """Run trials of one row; the same name and seed draw the same."""
+def run_trials(
+    name: str,
+    row: Row,
+    trials: int,
+    seed: int,
+    root: Path,
+    *,
+    patient: bool = False,
+    tell: Callable[[str], object] = lambda _failure: None,
+) -> Count:
+    """Run trials of one row; the same name and seed draw the same. `tell` hears of each failure at once."""
     case = Case(0, random.Random(f"{name} {seed}"), root, patient)
     trial = row.prepare(root)
     failures: list[str] = []
     for number in range(trials):
-        case.number = number
+        case.number, case.last = number, number == trials - 1
         problem = _in_time(trial, case)
         if problem is not None:
             failures.append(f"{name}, trial {number}: {problem}")
+            tell(failures[-1])
     return Count(failures, case.measured)
 
 
@@ -83,4 +97,6 @@ def _in_time(trial: Trial, case: Case) -> str | None:
             continue
         except AssertionError as error:  # what was waited for did not come
             return str(error)
+        except AcademyError as error:  # what should have worked was refused
+            return f"{error.code} {error.facts}"
     return "the run was always over before the fault"

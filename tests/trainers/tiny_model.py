@@ -211,7 +211,7 @@ def train_recipe(tiny: Tiny, **sections: dict[str, Any]) -> TrainRecipe:
         ),
         evaluation=Evaluation(**of("evaluation")),
         checkpoints=Checkpoints(**of("checkpoints")),
-        hardware=Hardware(**of("hardware", device="cpu", threads=1)),
+        hardware=Hardware(**of("hardware", engine="peft", device="cpu", threads=1)),
     )
 
 

@@ -11,9 +11,15 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from trainers.errors import AcademyError, ErrorCode
+from trainers.files import read_regular
 
 #: The names that a chat template may use, as transformers hands them over.
 SPECIAL_TOKENS = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+
+
+#: The largest vocabularies take tens of megabytes, the longest templates tens of kilobytes.
+_MOST_TOKENIZER_BYTES = 256 * 1024 * 1024
+_MOST_TEMPLATE_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ def _read_tokenizer(model_dir: Path) -> Tokenizer:
     if not path.is_file():
         raise AcademyError(ErrorCode.MODEL_WITHOUT_TOKENIZER, path=str(model_dir))
     try:
-        return Tokenizer.from_file(str(path))
+        return Tokenizer.from_buffer(read_regular(path, _MOST_TOKENIZER_BYTES))
     except Exception as error:  # the library raises a bare Exception for every kind of damage
         raise AcademyError(ErrorCode.MODEL_DAMAGED, path=str(path), detail=str(error)) from error
 
@@ -55,7 +61,7 @@ def _read_tokenizer(model_dir: Path) -> Tokenizer:
 def _read_object(path: Path) -> dict[str, Any]:
     """Return the JSON object in `path`; an absent file is an empty object."""
     try:
-        value = json.loads(path.read_text("utf-8"))
+        value = json.loads(read_regular(path))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError) as error:
@@ -70,7 +76,7 @@ def _chat_template(model_dir: Path, config: Mapping[str, Any]) -> str | None:
     path = model_dir / "chat_template.jinja"
     if path.is_file():
         try:
-            return path.read_text("utf-8")
+            return read_regular(path, _MOST_TEMPLATE_BYTES).decode("utf-8")
         except (OSError, ValueError) as error:
             raise AcademyError(ErrorCode.MODEL_DAMAGED, path=str(path), detail=str(error)) from error
     value = config.get("chat_template")

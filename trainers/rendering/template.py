@@ -3,6 +3,8 @@
 The environment equals that of transformers' `apply_chat_template` (block trimming, loop controls, `tojson`,
 `raise_exception`, `strftime_now`, the `generation` tag), so that both write the same text. Refuses to know
 tokens.
+
+A template is a stranger's program: the sandbox keeps it from the computer, `bounds` sees to it that it ends.
 """
 
 from __future__ import annotations
@@ -16,13 +18,16 @@ from jinja2 import Environment, nodes
 from jinja2.exceptions import TemplateError
 from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from trainers.errors import AcademyError, ErrorCode
+from trainers.rendering.bounds import BoundedEnvironment, bounded, budget
 
 #: `role` and `content`, and for tools `tool_calls`, `name` and `tool_call_id`.
 Message = Mapping[str, Any]
 Tool = Mapping[str, Any]
+
+#: Of the date that a template asks for, in characters.
+_LONGEST_FORM = 1000
 
 
 class ChatTemplate:
@@ -33,7 +38,7 @@ class ChatTemplate:
         self._special_tokens = dict(special_tokens or {})
         try:
             self._compiled = _environment().from_string(source)
-        except TemplateError as error:
+        except (TemplateError, RecursionError, MemoryError, SyntaxError, ValueError) as error:
             raise AcademyError(ErrorCode.TEMPLATE_FAILED, detail=str(error)) from error
 
     def render(
@@ -51,13 +56,14 @@ class ChatTemplate:
             AcademyError: `template_failed` with the template's own words, whatever it raised.
         """
         try:
-            return self._compiled.render(
-                messages=[dict(message) for message in messages],
-                tools=[dict(tool) for tool in tools] if tools else None,
-                documents=None,
-                add_generation_prompt=add_generation_prompt,
-                **self._special_tokens,
-            )
+            with budget():
+                return self._compiled.render(
+                    messages=[dict(message) for message in messages],
+                    tools=[dict(tool) for tool in tools] if tools else None,
+                    documents=None,
+                    add_generation_prompt=add_generation_prompt,
+                    **self._special_tokens,
+                )
         except Exception as error:  # a template is a stranger's program: it may raise anything
             detail = str(error) or type(error).__name__
             raise AcademyError(ErrorCode.TEMPLATE_FAILED, detail=detail) from error
@@ -96,11 +102,11 @@ class _GenerationTag(Extension):
         return caller()
 
 
-def _environment() -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(
+def _environment() -> BoundedEnvironment:
+    environment = BoundedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[_GenerationTag, loopcontrols]
     )
-    environment.filters["tojson"] = _tojson
+    environment.filters["tojson"] = bounded(_tojson)
     environment.globals["raise_exception"] = _raise_exception
     environment.globals["strftime_now"] = _strftime_now
     return environment
@@ -124,4 +130,4 @@ def _raise_exception(message: str) -> str:
 
 
 def _strftime_now(form: str) -> str:
-    return datetime.now().astimezone().strftime(form)
+    return datetime.now().astimezone().strftime(form[:_LONGEST_FORM])

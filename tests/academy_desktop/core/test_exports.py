@@ -150,6 +150,18 @@ def test_another_file_of_that_name_is_never_overwritten(jobs: Jobs, run: RunDir,
     assert there.read_bytes() == b"mine"
 
 
+def test_a_folder_in_the_place_of_a_file_is_never_overwritten(
+    jobs: Jobs, run: RunDir, tmp_path: Path
+) -> None:
+    export = make_export(run)
+    (tmp_path / "out" / export.name).mkdir(parents=True)
+    (tmp_path / "out" / export.name / "mine.txt").write_text("mine")
+    with pytest.raises(AcademyError) as caught:
+        Exports(jobs).copy(export, tmp_path / "out")
+    assert code_of(caught) is ErrorCode.OUTPUT_EXISTS
+    assert [path.name for path in (tmp_path / "out").rglob("*")] == [export.name, "mine.txt"]
+
+
 def test_a_target_that_is_no_folder_is_a_sentence(jobs: Jobs, run: RunDir, tmp_path: Path) -> None:
     (tmp_path / "out").write_bytes(b"a file")
     with pytest.raises(AcademyError) as error:

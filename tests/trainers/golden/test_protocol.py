@@ -7,14 +7,16 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from academy_desktop.core.datasets.forms import Form, Reason
+from academy_desktop.core.datasets.forms import Form
 from academy_desktop.core.datasets.manifest import DatasetManifest, SourceEntry
+from academy_desktop.core.datasets.reasons import Reason
 from academy_desktop.core.jobs import new_id
 from academy_desktop.core.states import JobState
 from tests.trainers.golden.protocol import TEXT, event_types, load, quoted, section, table
 from trainers.exporting.record import ExportRecord
 from trainers.heartbeat import MAGIC, SIZE_BYTES
 from trainers.layout import (
+    Adjusted,
     Command,
     CommandName,
     ExitRecord,
@@ -129,7 +131,7 @@ def test_the_files_of_a_run_directory_are_where_the_code_looks_for_them() -> Non
     run = RunDir(Path("run"))
     attempt = run.attempt(7)
     paths = [
-        run.recipe, run.label, run.events, run.heartbeat, run.host_lock, run.evaluation,
+        run.recipe, run.label, run.events, run.adjusted, run.heartbeat, run.host_lock, run.evaluation,
         attempt.launch, attempt.environment, attempt.host, attempt.exit,
     ]  # fmt: skip
     named = {name.replace("<n>", "7") for name in FILES}
@@ -144,6 +146,7 @@ def test_the_files_of_a_run_directory_are_where_the_code_looks_for_them() -> Non
     ("file", "names"),
     [
         ("label.json", fields(Label)),
+        ("adjusted.json", fields(Adjusted)),
         ("exports/<name>", stored_fields(ExportRecord)),
         ("attempts/<n>/environment.json", None),
     ],
@@ -153,7 +156,7 @@ def test_the_run_directory_table_names_the_fields_of_a_file(file: str, names: se
     if names is None:  # it may hold more than what is promised
         assert named <= set(load("environment.json"))
     else:
-        assert named - {"Label"} == names
+        assert named - {"Label", "Adjusted"} == names
 
 
 def test_the_states_of_jobs_are_those_of_the_code() -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from academy_desktop.core.models.inspection import Model, fingerprint, inspect, model_id, slug
+from academy_desktop.core.models.inspection import Model, inspect, model_id, slug
 from tests.academy_desktop.core.models.made_models import (
     PARAMETERS,
     SHAPES,
@@ -22,6 +22,7 @@ from tests.academy_desktop.core.models.made_models import (
     write_weights,
 )
 from trainers.errors import AcademyError, ErrorCode
+from trainers.exporting.base_model import fingerprint
 
 
 @pytest.fixture
