@@ -172,21 +172,24 @@ class Rooms:
     @cached_property
     def datasets(self) -> Datasets:
         """Behind the Datasets page."""
+        from academy_desktop.core.datasets.fetching import Fetcher
         from academy_desktop.viewmodels.datasets import Datasets
 
-        hall = self._hall
+        shop, hall = self.workshop, self._hall
         made = Datasets(
-            self.workshop.datasets,
-            self.workshop.inspection,
+            shop.datasets,
+            shop.inspection,
             self.models,
             hall.words.findings,
             hall.words.messages,
             hall.words.formats,
             hall.words.gettext,
             hall.supervisor,
+            fetcher=Fetcher(self._data.tmp / "fetched", shop.venom.connections.all, shop.venom.lessons),
         )
         made.told.connect(hall.tell)
         self._begin(made.follow, "datasets")
+        self._begin(made.importing.preview.follow, "import preview")
         self._begin(made.preview.follow, "preview")
         self._begin(made.browser.follow, "rows")
         return made
@@ -329,7 +332,9 @@ class Rooms:
     def _make_datasets(self) -> QWidget:
         from academy_desktop.views.datasets import DatasetsPage
 
-        return DatasetsPage(self._hall.look, self.datasets, self._hall.words.gettext)
+        page = DatasetsPage(self._hall.look, self.datasets, self._hall.words.gettext)
+        page.wanted.connect(self._hall.go)
+        return page
 
     def _make_models(self) -> QWidget:
         from academy_desktop.views.models import ModelsPage

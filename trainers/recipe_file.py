@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from trainers.errors import AcademyError, ErrorCode
+from trainers.files import read_regular
 from trainers.recipe import (
     RECIPE,
     RECIPE_VERSION,
@@ -17,6 +18,33 @@ from trainers.recipe import (
     ExportRecipe,
     TrainRecipe,
 )
+
+#: A recipe has some dozen lines; one of a thousand, of merges or of brackets would keep the reader busy.
+MOST_RECIPE_BYTES = 32 * 1024
+MOST_MERGES = 50
+MOST_BRACKETS = 64
+
+
+def read_recipe_text(path: Path) -> str:
+    """Read a recipe's text, if it is one that a YAML reader can be given.
+
+    Raises:
+        OSError, ValueError: there is none, it is no text, or too long.
+    """
+    text = read_regular(path, MOST_RECIPE_BYTES).decode("utf-8")
+    return text.replace("\r\n", "\n").removeprefix("\ufeff")
+
+
+def require_plain(text: str) -> None:
+    """Make sure that a YAML reader will not be kept busy.
+
+    Raises:
+        YAMLError: it merges (`<<`) or opens brackets too often.
+    """
+    if text.count("<<") > MOST_MERGES:
+        raise YAMLError("it merges too often")
+    if text.count("[") + text.count("{") > MOST_BRACKETS:
+        raise YAMLError("it has too many brackets")
 
 
 def read_recipe(path: Path) -> TrainRecipe | ExportRecipe | CertifyRecipe | EvaluateRecipe:
@@ -27,7 +55,9 @@ def read_recipe(path: Path) -> TrainRecipe | ExportRecipe | CertifyRecipe | Eval
             major version.
     """
     try:
-        raw = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
+        text = read_recipe_text(path)
+        require_plain(text)
+        raw = YAML(typ="safe", pure=True).load(text)
     except FileNotFoundError as error:
         raise AcademyError(ErrorCode.FILE_NOT_FOUND, path=str(path)) from error
     except (OSError, ValueError, RecursionError, YAMLError) as error:  # ruamel lets some ValueErrors through

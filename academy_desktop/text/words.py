@@ -128,8 +128,30 @@ WARNINGS: Final = {
     "no_held_out_rows": N_(
         "The dataset has no held-out rows, so the run is not checked on rows it has not seen."
     ),
+    "stopped_early": N_(
+        "The loss on the held-out rows had not fallen for {patience} evaluations, so the run ended early."
+    ),
+    "best_kept": N_("The adapter is the one of step {step}, where the loss on the held-out rows was lowest."),
+    "best_lost": N_(
+        "The checkpoint of the best step[, {step},] cannot be read any more; the adapter is the last one."
+    ),
     "slow_device": N_("This run uses the processor; it will take longer than on a graphics card."),
     "memory_low": N_("Memory is getting tight[: {free_bytes} are left]."),
+    "rate_lowered": N_(
+        "The numbers broke[ in step {step}] before anything was learned from them. The run goes on from its "
+        "last checkpoint with half the learning rate[: {rate}][ (try {tries} of {most})]."
+    ),
+    "fewer_rows_at_once": N_(
+        "Memory ran out. The run goes on with[ {rows} rows| fewer rows] at once[ and {batches} batches per "
+        "step]: slower, and it learns the same rows in the same order."
+    ),
+    "loss_diverging": N_(
+        "The loss runs away[: {loss}, after {lowest} at its best]. If it stays so, stop the run and lower "
+        "the learning rate."
+    ),
+    "loss_plateau": N_(
+        "The loss has hardly fallen[ for {steps} steps][: {loss}]. The run may have learned what it can."
+    ),
     "disk_low": N_("The disk is getting full[: {free_bytes} are left]."),
     "checkpoint_failed": N_("A checkpoint could not be saved[: {detail}]. The run goes on."),
     "command_refused": N_("A command could not be carried out now."),

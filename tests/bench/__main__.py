@@ -18,14 +18,21 @@ from tests.sources import sources_sha256
 #: for all that begin with it.
 BENCHES = {
     "data.import": "tests.bench.data_import",
+    "data.near": "tests.bench.data_near",
+    "data.render": "tests.bench.data_render",
+    "data.browse": "tests.bench.data_browse",
+    "data.audit": "tests.bench.data_audit",
+    "data.hostile": "tests.bench.data_hostile",
     "estimate": "tests.bench.estimate",
-    "data.xray": "tests.bench.data_xray",
+    "train.grid": "tests.bench.train",
+    "train.vocabulary": "tests.bench.train_vocabulary",
     "window.start": "tests.bench.window_start",
     "window.gap": "tests.bench.window_gap",
     "export.oracle": "tests.bench.export_oracle",
     "export.faults": "tests.bench.export_faults",
     "export.merge": "tests.bench.export_merge",
     "export.large": "tests.bench.export_large",
+    "export.importance": "tests.bench.export_importance",
 }
 
 

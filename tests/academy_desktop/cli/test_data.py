@@ -47,6 +47,53 @@ def test_a_mapping_names_the_columns(academy: Academy, tmp_path: Path) -> None:
     assert wrong.json["error"]["code"] == "mapping_invalid"
 
 
+def test_a_peek_shows_the_form_the_columns_and_the_first_rows(academy: Academy, tmp_path: Path) -> None:
+    file = tmp_path / "odd.csv"
+    file.write_text("instruction,input,output\nSay it,loudly,Yes!\nSay it again,,\n")
+    said = academy("data", "peek", file, "--map", "input=", "--json").json
+    assert (said["format"], said["confidence"]) == ("alpaca", 1.0)
+    assert said["columns"] == ["instruction", "input", "output"]
+    assert said["mapping"] == {"instruction": "instruction", "output": "output"}
+    assert said["rows"][0]["content"]["messages"][0]["content"] == "Say it"
+    assert (said["rows"][1]["reason"], said["dropped"]) == ("empty_answer", {"empty_answer": 1})
+    text = academy("data", "peek", file).out
+    assert "Form: Instructions (certain, 100% of the first 2 rows)" in text
+    assert "assistant: Yes!" in text
+    assert "1 dropped: The answer is empty" in text
+    assert academy("data", "list", "--json").json == {"datasets": []}
+
+
+def test_a_peek_at_an_unknown_form_names_the_columns(academy: Academy, tmp_path: Path) -> None:
+    file = tmp_path / "odd.csv"
+    file.write_text("frage,reply\nCapital of A?,A City\n")
+    said = academy("data", "peek", file, "--json").json
+    assert (said["format"], said["columns"], said["rows"]) == (None, ["frage", "reply"], [])
+    assert "--map" in academy("data", "peek", file).out
+
+
+def test_another_encoding_is_named_and_then_taken(academy: Academy, tmp_path: Path) -> None:
+    file = tmp_path / "colours.csv"
+    file.write_bytes("question,answer\nGras?,grün\n".encode("windows-1252"))
+    refused = academy("data", "import", file, "--name", "colours", "--json").json["error"]
+    assert (refused["code"], refused["facts"]["line"]) == ("file_encoding", 2)
+    assert "--encoding windows-1252" in refused["next_step"]
+    said = academy(
+        "data", "import", file, "--name", "colours", "--encoding", "windows-1252", "--eval", "0", "--json"
+    ).json
+    assert (said["rows_kept"], said["dropped"]) == (1, {})
+
+
+def test_a_pair_is_previewed_with_both_answers(academy: Academy, tmp_path: Path, tiny_model: Path) -> None:
+    file = tmp_path / "pairs.jsonl"
+    file.write_text('{"prompt": "Why?", "chosen": "Because.", "rejected": "No."}\n')
+    academy("data", "import", file, "--name", "pairs", "--eval", "0")
+    shown = academy("data", "preview", "pairs", "--model", tiny_model, "--json").json
+    assert "Because." in shown["text"]
+    assert "No." in shown["rejected"]["text"]
+    text = academy("data", "preview", "pairs", "--model", tiny_model).out
+    assert "⟦No.<|im_end|>⟧" in text
+
+
 def test_an_unknown_format_is_wrong_usage(academy: Academy, rows_file: Path) -> None:
     said = academy("data", "import", rows_file, "--name", "x", "--format", "sharegtp")
     assert said.code == 2

@@ -123,3 +123,6 @@ def test_unknown_formats_and_quantizations_are_refused_before_anything_runs(
     assert academy("export", job, "--format", "onnx").code == 2
     said = academy("export", job, "--format", "gguf", "--quant", "q9", "--json")
     assert said.json["error"]["code"] == "quant_unsupported"
+    said = academy("export", job, "--format", "gguf", "--quant", "q8_0", "--importance")
+    assert said.code == 2
+    assert "q4_k_m" in said.err

@@ -99,6 +99,12 @@ def table_named_json(bench: Bench) -> None:
     bench.importing("rows.json", "question,answer\na,b\n")
 
 
+def other_encoding(bench: Bench) -> None:
+    path = bench.write("rows.csv", "question,answer\n")
+    path.write_bytes(path.read_bytes() + "Farbe?,grün\n".encode("windows-1252"))
+    bench.datasets.import_files([path], "Replies")
+
+
 def empty_file(bench: Bench) -> None:
     bench.importing("rows.csv")
 
@@ -252,6 +258,7 @@ def demo_model_offline(bench: Bench) -> None:
 BAD_INPUT: list[tuple[Callable[[Bench], None], str, list[str], str]] = [
     (zip_named_jsonl, "file_not_its_format", ["{0}/rows.jsonl", "JSON Lines", "ZIP archive"], "right ending"),
     (table_named_json, "file_not_its_format", ["{0}/rows.json", "JSON", "looks like CSV"], "right ending"),
+    (other_encoding, "file_encoding", ["{0}/rows.csv", "UTF-8", "line 2"], "windows-1252"),
     (empty_file, "file_empty", ["nothing in the file {0}/rows.csv"], "at least one row"),
     (missing_file, "file_not_found", ["no file at {0}/rows.csv"], "spelling"),
     (broken_table, "file_unreadable", ["{0}/rows.csv"], "UTF-8"),
@@ -463,6 +470,7 @@ SILENT = {
     (ErrorCode.DATA_DIR_NEWER, "known"),
     (ErrorCode.TASK_FAILED, "exit_code"),
     (ErrorCode.ADAPTER_UNSUPPORTED, "model"),
+    (ErrorCode.OUT_OF_MEMORY, "detail"),  # what torch or the system said
     *((ErrorCode.RECIPE_INVALID, name) for name in ("problem", "bound", "side")),  # the field's own sentence
 }
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 import pytest
 
 import trainers
-from academy_desktop.core.datasets.forms import Reason
+from academy_desktop.core.datasets.reasons import Reason
 from academy_desktop.core.states import Facts, JobState, derive
 from academy_desktop.text import audits, words
 from academy_desktop.text.messages import Messages

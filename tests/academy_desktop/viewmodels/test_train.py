@@ -13,7 +13,6 @@ import pytest
 from PySide6.QtWidgets import QApplication
 
 from academy_desktop.core.jobs import Jobs
-from academy_desktop.core.models.inspection import fingerprint
 from academy_desktop.core.paths import DataDir
 from academy_desktop.core.reader import JobSummary
 from academy_desktop.core.recipe_yaml import dump_recipe
@@ -29,6 +28,7 @@ from tests.academy_desktop.viewmodels.making import in_loop, seen, words
 from tests.chaos.driving import fake_jobs
 from tests.pictures.train import add_dataset, add_model, sources_of
 from trainers.errors import AcademyError, ErrorCode
+from trainers.exporting.base_model import fingerprint
 from trainers.recipe import TrainRecipe
 from trainers.recipe_file import read_train_recipe
 
