@@ -21,7 +21,7 @@ from academy_desktop.core.datasets.runs import (
     MOST_TEXTS,
     RUN_WORDS,
     Numbers,
-    RunSets,
+    run_keys,
     run_sets,
 )
 
@@ -34,11 +34,15 @@ LIKENESS = 0.8
 _BIN_BITS, _BANDS, _BAND_BINS = 6, 16, 4
 _EMPTY = np.uint64((1 << HASH_BITS) - 1)
 #: Texts and characters that are looked at together.
-_BATCH_TEXTS, _BATCH_CHARACTERS = 2048, 1 << 21
+_BATCH_TEXTS, _BATCH_CHARACTERS = 1024, 1 << 20
 #: Runs that are compared together.
 _BATCH_RUNS = 1 << 19
 #: The latest rows of a bucket that a row is held against: chains of likeness stay whole, work stays linear.
 _NEIGHBOURS = 4
+#: Two rows in one number.
+_ROW_BITS, _ROW_MASK = np.uint64(32), np.uint64(0xFFFFFFFF)
+#: Just under the largest block that glibc takes a hint from.
+_HINT_BYTES = 31 << 20
 
 
 class NearDups(StrEnum):
@@ -65,8 +69,17 @@ def likeness(one: frozenset[str], other: frozenset[str]) -> float:
 
 def sketch(texts: Sequence[str]) -> Numbers:
     """What rows are found by: one number per band, shape (texts, bands); 0 for a band without a run."""
-    parts = [_bands(run_sets(texts[start:end])) for start, end in _batches(texts)]
+    parts = [_bands(run_keys(texts[start:end]), end - start) for start, end in _batches(texts)]
     return np.concatenate(parts) if parts else np.empty((0, _BANDS), np.uint64)
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep what is freed for the next batch.
+
+    glibc gives it back to the system, and having it again cost a third of the time. It raises its limits when
+    a large block is freed, which need not be touched for that (mallopt(3), M_MMAP_THRESHOLD).
+    """
+    np.empty(_HINT_BYTES, np.uint8)
 
 
 class NearFinder:
@@ -76,6 +89,7 @@ class NearFinder:
     """
 
     def __init__(self) -> None:
+        keep_freed_memory()
         self._waiting: list[str] = []
         self._characters = 0
         self._count = os.cpu_count() or 1
@@ -103,7 +117,7 @@ class NearFinder:
         self._finish()
         if not self._done:
             return
-        later, earlier = _candidates(np.concatenate(self._done), watch)
+        later, earlier = self._candidates(np.concatenate(self._done), watch)
         begun: deque[tuple[slice, Future[NDArray[np.bool_]]]] = deque()
         for start in range(0, len(later), _BATCH_TEXTS):
             watch()
@@ -119,6 +133,22 @@ class NearFinder:
     def close(self) -> None:
         """End the threads; what they have begun is given up."""
         self._threads.shutdown(cancel_futures=True)
+
+    def _candidates(
+        self, sketches: Numbers, watch: Callable[[], None]
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Rows (later, earlier) that are equal in a whole band, sorted."""
+        bands = (sketches[:, band] for band in range(_BANDS))
+        found = np.empty(0, np.uint64)
+        begun: deque[Future[Numbers]] = deque()
+        for band in bands:
+            watch()
+            begun.append(self._threads.submit(_equal, band))
+            if len(begun) > self._count:
+                found = np.union1d(found, begun.popleft().result())
+        for one in begun:
+            found = np.union1d(found, one.result())
+        return (found >> _ROW_BITS).astype(np.intp), (found & _ROW_MASK).astype(np.intp)
 
     def _sketch(self) -> None:
         if self._waiting:
@@ -170,46 +200,42 @@ def _batches(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
         yield start, len(texts)
 
 
-def _bands(sets: RunSets) -> Numbers:
-    """The bands of some texts: the least run of each bin, some bins hashed together."""
-    bins = sets.keys >> np.uint64(HASH_BITS - _BIN_BITS)
-    first = np.ones(len(bins), bool)
-    np.not_equal(bins[1:], bins[:-1], out=first[1:])
-    least = np.full((len(sets.ends) - 1) << _BIN_BITS, _EMPTY)
-    least[bins[first].astype(np.intp)] = sets.keys[first] & _EMPTY
-    banded = least.reshape(-1, _BANDS, _BAND_BINS)
-    hashes: Numbers = banded[:, :, 0] * FACTORS[0]
+def _bands(keys: Numbers, count: int) -> Numbers:
+    """The bands of so many texts: the least run of each bin, some bins hashed together."""
+    bins = (keys >> np.uint64(HASH_BITS - _BIN_BITS)).view(np.int64)
+    first = np.flatnonzero(bins[1:] != bins[:-1]) + 1
+    least = np.full(count << _BIN_BITS, _EMPTY)
+    least[bins[0]] = keys[0] & _EMPTY
+    least[bins[first]] = keys[first] & _EMPTY
+    banded = least.reshape(-1, _BAND_BINS, _BANDS)
+    hashes: Numbers = banded[:, 0] * FACTORS[0]
     for place in range(1, _BAND_BINS):
-        hashes = (hashes ^ (hashes >> np.uint64(31))) + banded[:, :, place] * FACTORS[place]
-    hashes = (hashes ^ (hashes >> np.uint64(29))) * FACTORS[0]
-    hashes[(banded == _EMPTY).all(axis=2)] = 0
+        hashes ^= hashes >> np.uint64(31)
+        hashes += banded[:, place] * FACTORS[place]
+    hashes ^= hashes >> np.uint64(29)
+    hashes *= FACTORS[0]
+    hashes[(banded == _EMPTY).all(axis=1)] = 0
     return hashes
 
 
-def _candidates(sketches: Numbers, watch: Callable[[], None]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows (later, earlier) that are equal in a whole band, sorted."""
-    row_bits = np.uint64(max(len(sketches) - 1, 1).bit_length())
-    rows = np.arange(len(sketches), dtype=np.uint64)
+def _equal(hashes: Numbers) -> Numbers:
+    """Pairs that are equal in a band: the later row above the earlier one in each number; sorted."""
+    row_bits = np.uint64(max(len(hashes) - 1, 1).bit_length())
     row_mask = (np.uint64(1) << row_bits) - np.uint64(1)
+    rows = np.flatnonzero(hashes).astype(np.uint64)
+    order = np.sort((hashes[rows] & ~row_mask) | rows)
+    numbers, buckets = order & row_mask, order >> row_bits
     found = [np.empty(0, np.uint64)]
-    for band in range(_BANDS):
-        watch()
-        hashes = sketches[:, band]
-        full = hashes != 0
-        order = np.sort((hashes[full] & ~row_mask) | rows[full])
-        numbers, buckets = order & row_mask, order >> row_bits
-        repeats = buckets[1:] == buckets[:-1]
-        if not repeats.any():
-            continue
-        begins = np.maximum.accumulate(np.where(np.append(False, repeats), 0, np.arange(len(order))))
-        for step in range(1, _NEIGHBOURS + 1):
-            same = np.flatnonzero(buckets[step:] == buckets[:-step]) + step
-            found.append((numbers[same] << np.uint64(32)) | numbers[same - step])
-        far = np.flatnonzero(np.arange(len(order)) - begins > _NEIGHBOURS)
-        found.append((numbers[far] << np.uint64(32)) | numbers[begins[far]])
-        found = [np.unique(np.concatenate(found))]
-    pairs = found[0]
-    return (pairs >> np.uint64(32)).astype(np.intp), (pairs & np.uint64(0xFFFFFFFF)).astype(np.intp)
+    for step in range(1, _NEIGHBOURS + 1):
+        same = np.flatnonzero(buckets[step:] == buckets[:-step]) + step
+        if not len(same):
+            return np.unique(np.concatenate(found))
+        found.append((numbers[same] << _ROW_BITS) | numbers[same - step])
+    repeats = np.append(False, buckets[1:] == buckets[:-1])
+    begins = np.maximum.accumulate(np.where(repeats, 0, np.arange(len(order))))
+    far = np.flatnonzero(np.arange(len(order)) - begins > _NEIGHBOURS)
+    found.append((numbers[far] << _ROW_BITS) | numbers[begins[far]])
+    return np.unique(np.concatenate(found))
 
 
 def _chosen(

@@ -46,10 +46,17 @@ class RunSets:
     ends: NDArray[np.intp]
 
 
+def run_keys(texts: Sequence[str]) -> Numbers:
+    """The runs of up to `MOST_TEXTS` texts in order, each text's number above the hash; some twice."""
+    words, ends = _words([_plain(text) for text in texts])
+    keys = np.concatenate(_runs(words, ends))
+    keys.sort()
+    return keys
+
+
 def run_sets(texts: Sequence[str]) -> RunSets:
     """The sets of runs of up to `MOST_TEXTS` texts."""
-    words, ends = _words([_plain(text) for text in texts])
-    keys = np.sort(np.concatenate(_runs(words, ends)))
+    keys = run_keys(texts)
     fresh = np.empty(len(keys), bool)
     fresh[:1] = True
     np.not_equal(keys[1:], keys[:-1], out=fresh[1:])

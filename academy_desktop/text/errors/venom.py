@@ -258,7 +258,7 @@ VENOM: Final = {
     ErrorCode.VENOM_SSH_KEY_UNREADABLE: ErrorText(
         N_("The key file cannot be used"),
         N_("[{path}|The key file] cannot be used as a private key[: {detail}]."),
-        N_("Choose the private key, often ~/.ssh/id_ed25519; the file with “pub” at its end is the public one."),
+        N_("Choose the private key, often ~/.ssh/id_ed25519; the file whose name ends in “pub” is another."),
     ),
     ErrorCode.VENOM_SSH_PASSPHRASE_WRONG: ErrorText(
         N_("The passphrase is wrong"),
