@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from pydantic_core import from_json, to_json
 
 from academy_desktop.core.datasets.forms import Detection, converter
@@ -156,7 +157,8 @@ def shown(value: object) -> bytes:
 
 def split_sixteen(keys: bytes) -> Iterator[bytes]:
     """The keys of a batch one by one."""
-    return (keys[start : start + 16] for start in range(0, len(keys), 16))
+    every: list[bytes] = np.frombuffer(keys, "V16").tolist()
+    return iter(every)
 
 
 def parsed(stored_row: bytes) -> dict[str, Any]:

@@ -24,11 +24,12 @@ from typing import IO, Any
 
 from academy_desktop.core.datasets.checking import Checked, Checker, CheckOptions
 from academy_desktop.core.datasets.lines import Lines
+from academy_desktop.core.datasets.near import keep_freed_memory
 
 #: Files below this size are checked sooner than a worker has started, in bytes.
 WORTH_BYTES = 24 << 20
 #: Pieces that a worker knows of: the one it looks at and the next.
-_AHEAD = 2
+_AHEAD = 4
 
 _LENGTH = struct.Struct("<Q")
 _ORDER = struct.Struct("<QQQ")
@@ -177,6 +178,7 @@ def _not_there() -> Found | None:
 def work(orders: IO[bytes], answers: IO[bytes]) -> None:
     """Be a worker until there are no more orders; an empty answer says that one could not be followed."""
     gc.disable()  # rows make no cycles
+    keep_freed_memory()
     message = _received(orders)
     if message is None:
         return

@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import compress
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,14 +125,14 @@ class RowWriter:
 
     def __enter__(self) -> RowWriter:
         self._rows = self.path.open("wb")
-        self._thread = ThreadPoolExecutor(1)
-        self._begun: Future[None] | None = None
+        self._threads = ThreadPoolExecutor(2)
+        self._begun: list[Future[Any]] = []
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._rows, self._thread:
+        with self._rows, self._threads:
             if error is None:
                 self._write_waiting()
                 self._wait()
@@ -168,17 +168,13 @@ class RowWriter:
         self._place = int(ends[-1])
         content = b"".join(lines)
         self._wait()
-        self._begun = self._thread.submit(self._put, content)
-
-    def _put(self, content: bytes) -> None:
-        """Write and hash beside the one who makes the next rows."""
-        self._rows.write(content)
-        self.hash.update(content)
+        # Both beside the one who makes the next rows.
+        self._begun = [self._threads.submit(put, content) for put in (self._rows.write, self.hash.update)]
 
     def _wait(self) -> None:
-        if self._begun is not None:
-            self._begun.result()
-            self._begun = None
+        for one in self._begun:
+            one.result()
+        self._begun = []
 
 
 def write_sides(kept: KeptRows, sides: NDArray[np.int8], folder: Path, watch: Callable[[], None]) -> str:
@@ -193,7 +189,7 @@ def write_sides(kept: KeptRows, sides: NDArray[np.int8], folder: Path, watch: Ca
             watch()
             count = len(run)
             side = sides[number : number + count]
-            lines = [b'{"id":%d,%b' % pair for pair in enumerate(run, number + 1)]
+            lines = [b'{"id":%d,' % one + row for one, row in enumerate(run, number + 1)]
             number += count
             if side.any():
                 train.write_all(list(compress(lines, (side == 0).tolist())))

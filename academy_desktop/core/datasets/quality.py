@@ -68,7 +68,7 @@ def row_key(content: Content, written: bytes | None = None) -> bytes:
     With `written`, the row as `stored` gave it, they come faster and are others.
     """
     # The order of a record's fields says nothing; other fields are always in the same order.
-    if written is None or (b'"tool' in written and _has_records(content)):
+    if written is None or _has_records(content):
         written = json.dumps(content, sort_keys=True).encode()
     return hashlib.blake2b(written, digest_size=16).digest()
 
@@ -78,11 +78,11 @@ def prompt_key(content: Content) -> bytes:
     if "text" in content:
         return row_key(content)
     # Lengths part the fields, so that no two conversations can run into the same bytes.
-    parts = []
+    said = ""
     for turn in asked(content):
-        text = " ".join(turn["content"].casefold().split()).encode()
-        parts.append(b"%b:%d:%b" % (turn["role"].encode(), len(text), text))
-    return hashlib.blake2b(b"".join(parts), digest_size=16).digest()
+        text = " ".join(turn["content"].casefold().split())
+        said += f"{turn['role']}:{len(text)}:{text}"
+    return hashlib.blake2b(said.encode(), digest_size=16).digest()
 
 
 def _shortcoming(content: Content, profile: Profile) -> Reason | None:
@@ -104,8 +104,12 @@ def _has_records(content: Content) -> bool:
     """Whether a row holds objects of its own making, whose fields may come in any order."""
     if "tools" in content:
         return True
-    turns = [*content.get("messages", ()), *content.get("chosen", ()), *content.get("rejected", ())]
-    return any("tool_calls" in turn for turn in turns)
+    for turn in content.get("messages", ()):
+        if "tool_calls" in turn:
+            return True
+    if "chosen" not in content:
+        return False
+    return any("tool_calls" in turn for turn in (*content["chosen"], *content.get("rejected", ())))
 
 
 @lru_cache(maxsize=1024)  # of a million conversations most have one of a few orders
@@ -130,9 +134,8 @@ def _conversation_flaw(messages: Messages, shortest: int) -> Reason | None:
         role = turn["role"]
         if turn.get("tool_calls"):
             role = "call"
-        elif short is None and role in _MEASURED:
-            length = len(str(turn["content"]).strip())
-            short = _short_turn(role, length, shortest) if length < shortest else None
+        elif role in _MEASURED and len(turn["content"].strip()) < shortest and short is None:
+            short = _short_turn(role, len(turn["content"].strip()), shortest)
         roles.append(role)
     return _misordered(tuple(roles)) or short
 
