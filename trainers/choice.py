@@ -15,9 +15,6 @@ from trainers.recipe import Hardware
 
 #: bf16 is taken on the processor where it multiplies at least so many times as fast as fp32.
 WORTHWHILE_GAIN = 1.3
-#: Whether a recipe that leaves the engine open gets the one for processors where it can train; else only who
-#: names it.
-AUTO_TAKES_OWN: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,7 @@ def may_be_own(hardware: Hardware, machine: Machine) -> bool:
     if hardware.engine == "cpu":
         return True
     on_cpu = hardware.device == "cpu" or not machine.cuda
-    return AUTO_TAKES_OWN and hardware.engine == "auto" and on_cpu and hardware.quantization == "none"
+    return hardware.engine == "auto" and on_cpu and hardware.quantization == "none"
 
 
 def choose(hardware: Hardware, machine: Machine, unknown: str | None = None) -> Choice:

@@ -272,7 +272,7 @@ class Hardware(Section):
     device: Device = option("auto", N_("cpu, cuda, or auto: the GPU if there is one."), title=N_("Device"))
     engine: Engine = option(
         "auto",
-        N_("auto takes TRL with PEFT; cpu is our own for common models on a processor, still on trial."),
+        N_("auto: on a processor our own (cpu) where it knows the model; else TRL with PEFT."),
         title=N_("Engine"),
     )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = option(

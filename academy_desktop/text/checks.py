@@ -66,6 +66,9 @@ CHECKS: Final[dict[tuple[str, str], CheckText]] = {
 }
 
 ENGINE_REASONS: Final = {
-    "cpu_peft": N_("No NVIDIA GPU can be used, so models are trained on the processor with TRL and PEFT."),
+    "cpu_peft": N_(
+        "No NVIDIA GPU can be used, so models are trained on the processor: common ones with the app’s own "
+        "engine, all others with TRL and PEFT."
+    ),
     "gpu_peft": N_("Models are trained on the NVIDIA GPU with TRL and PEFT."),
 }

@@ -55,28 +55,19 @@ def test_what_is_chosen(wish: dict[str, Any], machine: Machine, device: str, pre
     ],
 )
 def test_the_engine_for_processors_is_taken_on_one_where_it_can_train(
-    wish: dict[str, Any], machine: Machine, precision: str, said: str, monkeypatch: pytest.MonkeyPatch
+    wish: dict[str, Any], machine: Machine, precision: str, said: str
 ) -> None:
-    monkeypatch.setattr("trainers.choice.AUTO_TAKES_OWN", True)
     choice = choose(Hardware(**wish), machine)
     assert (choice.device, choice.engine, choice.precision) == ("cpu", "cpu", precision)
     assert choice.kernels == ("compiled" if machine.numba else "plain")
     assert said in choice.reason
 
 
-def test_the_engine_for_processors_is_still_for_who_names_it() -> None:
-    assert choose(Hardware(), FAST).engine == "peft"
-    assert choose(Hardware(engine="cpu"), FAST).engine == "cpu"
-
-
 @pytest.mark.parametrize(
     ("wish", "unknown"),
     [({}, UNKNOWN), ({"engine": "peft"}, None), ({"quantization": "nf4"}, None)],
 )
-def test_everything_else_goes_to_trl_and_peft(
-    wish: dict[str, Any], unknown: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("trainers.choice.AUTO_TAKES_OWN", True)
+def test_everything_else_goes_to_trl_and_peft(wish: dict[str, Any], unknown: str | None) -> None:
     choice = choose(Hardware(**wish), replace(FAST, bitsandbytes=True), unknown)
     assert (choice.device, choice.engine, choice.precision) == ("cpu", "peft", "fp32")
     assert choice.kernels == "plain"
