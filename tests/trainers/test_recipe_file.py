@@ -69,7 +69,7 @@ def test_yaml_that_is_no_recipe_is_invalid(tmp_path: Path, content: str) -> None
         ("  rank: 8", "  rnak: 8", "lora.rnak"),
         ("learning_rate: 1.5e-05", "learning_rate: fast", "training.learning_rate"),
         ("model:\n", "modell:\n", "model"),
-        ("method: sft", "method: dpo", "method"),
+        ("method: sft", "method: rlhf", "method"),
     ],
 )
 def test_a_mistake_is_named_by_its_key(tmp_path: Path, old: str, new: str, key: str) -> None:

@@ -35,7 +35,7 @@ from trainers.recipe_file import read_recipe
 from trainers.rows import read_rows
 
 JOB = "20261124-064744-3f9a1c"
-DATASET = "replies-c479795e"
+DATASET = "replies-0bf735f4"
 KINDS = ("train", "export", "certify", "evaluate")
 HOST_STATES = ("waiting", "running", "ended")
 EXIT_REASONS = ("exited", "signalled", "stopped_in_queue", "not_started")
@@ -232,10 +232,10 @@ def test_a_golden_dataset_is_verified_and_its_rows_are_read() -> None:
     rows = [*library.rows(DATASET), *library.rows(DATASET, "eval")]
     assert len(rows) == 8
     assert rows[0] == Row(
-        1,
+        2,
         "replies.jsonl",
-        1,
-        [{"role": "user", "content": "What is 0?"}, {"role": "assistant", "content": "It is 0, é."}],
+        2,
+        [{"role": "user", "content": "What is 1?"}, {"role": "assistant", "content": "It is 1, é."}],
     )
     raw = list(read_rows(library.folder(DATASET) / "train.jsonl"))
     assert [row["messages"] for row in raw] == [row.messages for row in rows[:6]]

@@ -15,6 +15,7 @@ from academy_desktop.core.states import JobState
 from tests.trainers.golden.protocol import TEXT, event_types, load, quoted, section, table
 from trainers.exporting.record import ExportRecord
 from trainers.heartbeat import MAGIC, SIZE_BYTES
+from trainers.host_tidy import TEMPORARY
 from trainers.layout import (
     Adjusted,
     Command,
@@ -137,7 +138,7 @@ def test_the_files_of_a_run_directory_are_where_the_code_looks_for_them() -> Non
     named = {name.replace("<n>", "7") for name in FILES}
     assert {path.relative_to(run.path).as_posix() for path in paths} <= named
     folders = [run.log, run.commands, run.checkpoints, run.adapter, run.exports]
-    assert {path.name for path in folders} == {
+    assert {TEMPORARY, *(path.name for path in folders)} == {
         name.partition("/")[0] for name in named if "/" in name and not name.startswith("attempts/")
     }
 
