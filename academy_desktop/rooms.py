@@ -132,8 +132,10 @@ class Rooms:
         self._hall.supervisor.start(asyncio.to_thread(lambda: self.workshop), "workshop")
 
     def prepare(self, page: str, job: str) -> None:
-        """Make a page ready for a user who was sent there: with the job, or with the demo begun."""
+        """Make a page ready for a user who was sent there: with a job or dataset, or with the demo begun."""
         match page:
+            case "train" if job:
+                self.train.choose_dataset(job)
             case "demo":
                 self.tour.start()
             case "export" if job:

@@ -211,7 +211,7 @@ class DatasetView(QScrollArea):
 
 
 class DatasetsPage(QWidget):
-    """The page; empty it says which rows it takes. `wanted(page, "")` when the user goes on elsewhere."""
+    """The page; empty it says which rows it takes. `wanted(page, dataset)` when the user goes on there."""
 
     wanted = Signal(str, str)
 
@@ -235,7 +235,7 @@ class DatasetsPage(QWidget):
         self.setLayout(self._stack)
         self.drop_hint = DropHint(look, translate(N_("Drop the files here to import their rows")), self)
         self.form.more.connect(self.sources.choose_files)
-        self.view.train.clicked.connect(lambda: self.wanted.emit("train", ""))
+        self.view.train.clicked.connect(self._train)
         self.list.opened.connect(datasets.select)
         datasets.changed.connect(self._refresh)
         datasets.importing.changed.connect(self._choose)
@@ -282,6 +282,10 @@ class DatasetsPage(QWidget):
         if files:
             event.acceptProposedAction()
             self._datasets.importing.ask(files)
+
+    def _train(self) -> None:
+        shown = self._datasets.shown
+        self.wanted.emit("train", shown.id if shown else "")
 
     def _empty(self) -> QWidget:
         lines = column(GAP_M)

@@ -130,6 +130,16 @@ def test_home_leads_to_own_rows_and_to_the_test_of_this_computer(qapp: QApplicat
     in_window(qapp, data, act)
 
 
+def test_training_begins_with_the_dataset_that_was_looked_at(qapp: QApplication, data: DataDir) -> None:
+    async def act(desk: Desk) -> None:
+        assert desk.rooms is not None
+        desk.go("train", "replies-0a1b2c3d")
+        assert desk.rooms.train.dataset == "replies-0a1b2c3d"
+        assert page_shown(desk) == ["Train"]
+
+    in_window(qapp, data, act)
+
+
 @pytest.mark.parametrize("offline", [False, True])
 def test_what_the_pages_work_with_is_offline_where_that_was_asked_for(
     qapp: QApplication, data: DataDir, offline: bool

@@ -587,3 +587,14 @@ def test_tokens_are_shown_with_their_ids(rooms: Rooms) -> None:
     assert " 257 " not in page.view.rows.text.toPlainText()
     page.view.rows.tokens.click()
     assert "<|im_start|> 257 " in page.view.rows.text.toPlainText()
+
+
+def test_who_goes_on_to_training_takes_the_dataset_along(rooms: Rooms) -> None:
+    page = page_of(rooms)
+    wanted: list[tuple[str, str]] = []
+    page.wanted.connect(lambda where, dataset: wanted.append((where, dataset)))
+    ids = [dataset.id for dataset in rooms.datasets.all[:2]]
+    for one in ids:
+        rooms.datasets.select(one)
+        page.view.train.click()
+    assert wanted == [("train", one) for one in ids]
