@@ -129,7 +129,13 @@ class Rooms:
         waiting, self._waiting = self._waiting or [], None
         for work, name in waiting:
             self._hall.supervisor.start(work(), name)
-        self._hall.supervisor.start(asyncio.to_thread(lambda: self.workshop), "workshop")
+        self._hall.supervisor.start(self._open(), "workshop")
+
+    async def _open(self) -> None:
+        """Open the core in a thread; settle what a push left halfway on a server when the program died."""
+        shop = await asyncio.to_thread(lambda: self.workshop)
+        if await asyncio.to_thread(shop.venom.journal.unfinished):
+            _ = self.venom_servers  # the first thing they do
 
     def prepare(self, page: str, job: str) -> None:
         """Make a page ready for a user who was sent there: with a job or dataset, or with the demo begun."""

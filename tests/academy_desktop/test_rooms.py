@@ -13,6 +13,9 @@ from academy_desktop.app import RESOURCES, Desk
 from academy_desktop.core.demo import Demo
 from academy_desktop.core.paths import DataDir
 from academy_desktop.core.settings import Settings, SettingsFile
+from academy_desktop.core.venom.connections import Connection
+from academy_desktop.core.venom.journal import Journal
+from academy_desktop.core.venom.steps import Order
 from academy_desktop.rooms import Rooms
 from academy_desktop.views.look import Look
 from tests.academy_desktop.made_runs import made_machine, make_run, succeeded
@@ -138,6 +141,21 @@ def test_training_begins_with_the_dataset_that_was_looked_at(qapp: QApplication,
         assert page_shown(desk) == ["Train"]
 
     in_window(qapp, data, act)
+
+
+def test_a_push_that_died_with_the_program_is_settled_by_the_next_start(
+    qapp: QApplication, data: DataDir
+) -> None:
+    journal = Journal(data.pushes)
+    home = Connection(name="home", url="http://127.0.0.1:9")  # forgotten since
+    journal.begin(home, Order(job="20261121-090000-aaaaaa", activate=True))
+    assert journal.unfinished()
+
+    async def act(_: Desk) -> None:
+        await seen(lambda: not journal.unfinished())
+
+    in_window(qapp, data, act)
+    assert [entry.state for entry in journal.all()] == ["failed"]
 
 
 @pytest.mark.parametrize("offline", [False, True])
