@@ -158,16 +158,8 @@ def _answer(
     renderer: Renderer, asked: Sequence[Message], answer: Sequence[Message], max_length: int
 ) -> tuple[Example, bool]:
     """Render a question with an answer, of which alone the tokens are learned; returns whether it was cut."""
-    rendered = renderer.render([*asked, *answer], max_length)
-    turns = sum(turn["role"] == "assistant" for turn in answer)
-    # The assistant's turns of the question are given, not judged.
-    spans = rendered.spans[-turns:] if turns else ()
-    begin = spans[0].start if spans else len(rendered.text)
-    labels = (
-        label if start >= begin else IGNORED
-        for label, (start, _) in zip(rendered.labels, rendered.offsets, strict=True)
-    )
-    return Example(tuple(rendered.ids), tuple(labels)), rendered.truncated
+    rendered = renderer.render([*asked, *answer], max_length, asked=len(asked))
+    return Example(tuple(rendered.ids), tuple(rendered.labels)), rendered.truncated
 
 
 def _blocks(renderer: Renderer, texts: Iterable[str], max_length: int) -> Iterator[Example]:

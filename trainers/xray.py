@@ -66,6 +66,7 @@ class Findings:
 
     rows: int = 0
     failed: int = 0
+    texts: int = 0
     lengths: array[int] = field(default_factory=lambda: array("I"))
     learned: Counter[int] = field(default_factory=Counter)
     firsts: Counter[int] = field(default_factory=Counter)
@@ -128,6 +129,7 @@ class Worker:
             for defect in defects:
                 found.defects.append((found.rows, row.get("id"), defect.code.value, dict(defect.facts)))
             found.rows += 1
+            found.texts += parts.text is not None
             if streams is None:
                 found.failed += 1
                 found.lengths.append(0)
@@ -146,7 +148,7 @@ class Worker:
             ids, defects = self._inspector.inspect_text(parts.text)
             return [(ids, [(0, len(ids))])], defects
         if parts.rejected is None:
-            rendered, defects = self._inspector.inspect(parts.asked, parts.tools)
+            rendered, defects = self._inspector.inspect(parts.asked, parts.tools, parts.given)
             return (None if rendered is None else [(rendered.ids, rendered.runs)]), defects
         both, defects = self._inspector.inspect_pair(parts.asked, parts.chosen, parts.rejected)
         streams = [(one.ids, one.runs) for one in both if one is not None]
@@ -164,7 +166,7 @@ class _Record:
         if order.keep_tokens:
             self._tokens = open_files.enter_context((folder / "tokens.bin").open("wb"))
             self._trained = open_files.enter_context((folder / "trained.bin").open("wb"))
-        self._rows = self._failed = 0
+        self._rows = self._failed = self._texts = 0
         self._by_length: Counter[int] = Counter()
         self._by_code: Counter[str] = Counter()
         self._learned: Counter[int] = Counter()
@@ -180,6 +182,7 @@ class _Record:
         self._by_length.update(length for length in found.lengths if length)
         self._rows += found.rows
         self._failed += found.failed
+        self._texts += found.texts
         self._learned.update(found.learned)
         self._firsts.update(found.firsts)
         if self._tokens is not None and self._trained is not None:
@@ -191,6 +194,7 @@ class _Record:
         return {
             "rows": self._rows,
             "failed": self._failed,
+            "texts": self._texts,
             "lengths": sorted(self._by_length.items()),
             "learned": sorted((at, change) for at, change in self._learned.items() if change),
             "firsts": sorted(self._firsts.items()),
@@ -200,13 +204,17 @@ class _Record:
 
 @dataclass(frozen=True)
 class _Parts:
-    """What of a row is rendered: plain text, a conversation, or turns with a better and a worse answer."""
+    """What of a row is rendered: plain text, a conversation, or turns with a better and a worse answer.
+
+    `given`: of a conversation with a judged answer, how many turns come before that.
+    """
 
     asked: Turns = ()
     tools: Turns | None = None
     chosen: Turns = ()
     rejected: Turns | None = None
     text: str | None = None
+    given: int = 0
 
     @classmethod
     def of(cls, row: dict[str, Any]) -> _Parts:
@@ -216,7 +224,8 @@ class _Parts:
             return cls(text=row["text"])
         if "chosen" in row:
             return cls(_turns(row["messages"]), None, _turns(row["chosen"]), _turns(row["rejected"]))
-        return cls(_turns(row["messages"]), row.get("tools"))
+        turns = _turns(row["messages"])
+        return cls(turns, row.get("tools"), given=len(turns) - 1 if "label" in row else 0)
 
 
 def _turns(value: list[dict[str, Any]]) -> Turns:

@@ -14,9 +14,6 @@ DEFECTS: Final = {
         "The row[, with its {answer} answer,][ has {tokens} tokens and] is cut[ after {max_length}]:"
         "[ {lost_tokens} tokens of] its answers are lost."
     ),
-    "text_truncated": N_(
-        "The text[ has {tokens} tokens and] is cut[ after {max_length}]:[ {lost_tokens} tokens] are lost."
-    ),
     "nothing_supervised": N_("No token of this row[, with its {answer} answer,] would be trained."),
     "double_bos": N_("The text begins with two begin-of-text tokens; the model expects one."),
     "turn_not_located": N_("An answer could not be found in the rendered text, so it is not trained."),
@@ -43,7 +40,6 @@ DEFECTS: Final = {
 #: The same in a few words, for a list with counts.
 DEFECT_NAMES: Final = {
     "answer_truncated": N_("Answers cut off"),
-    "text_truncated": N_("Texts cut off"),
     "nothing_supervised": N_("Nothing learned"),
     "double_bos": N_("Begins twice"),
     "turn_not_located": N_("Answer not found"),
@@ -68,5 +64,4 @@ MENDS: Final = {
     "special_token_in_text": N_("takes the special token out of the text"),
     "mojibake": N_("restores the letters that are not lost"),
     "answer_truncated": N_("A limit of {tokens} tokens holds every row."),
-    "text_truncated": N_("A limit of {tokens} tokens holds every row."),
 }

@@ -11,6 +11,7 @@ from tests.trainers.defective import BARE, CHATML, MAX_LENGTH, SEEDS, seeded, wr
 from tests.trainers.test_rendering import FORGETFUL, GEMMA, GENERATION, LLAMA3, MISTRAL
 from trainers import xray
 from trainers.errors import AcademyError, ErrorCode
+from trainers.recipe import Method
 from trainers.rendering import IGNORED, Renderer
 from trainers.rendering.defects import DefectCode
 from trainers.rows import render_rows
@@ -76,8 +77,7 @@ def test_a_clean_set_has_no_defect(tmp_path: Path, template: str) -> None:
 
 
 def test_every_kind_of_defect_has_a_seed() -> None:
-    of_texts = {DefectCode.TEXT_TRUNCATED}
-    assert {code for _, kinds in SEEDS.values() for code in kinds} == set(DefectCode) - of_texts
+    assert {code for _, kinds in SEEDS.values() for code in kinds} == set(DefectCode)
 
 
 def test_workers_find_what_one_process_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,14 +145,12 @@ def test_plain_text_is_no_damaged_conversation(tmp_path: Path) -> None:
     assert [(one["row"], one["code"]) for one in problems(tmp_path)] == [
         (1, "mojibake"),
         (2, "special_token_in_text"),
-        (3, "text_truncated"),
         (4, "empty_turn"),
     ]
     renderer = Renderer.load(model)
     lengths = [len(renderer.encode(text)) for text in texts]
     assert numbers(tmp_path / "out" / "lengths.bin") == lengths
-    assert problems(tmp_path)[2]["facts"]["lost_tokens"] == lengths[3] - MAX_LENGTH
-    assert found["failed"] == 0
+    assert (found["failed"], found["texts"]) == (0, len(texts))  # the long one is parted, and loses nothing
 
 
 def test_both_answers_of_a_pair_are_looked_at(tmp_path: Path) -> None:
@@ -197,3 +195,30 @@ def test_a_text_or_an_answer_that_is_none_is_damage(tmp_path: Path) -> None:
         with pytest.raises(AcademyError) as caught:
             scan(tmp_path, model, lines(tmp_path / "train.jsonl", row))
         assert caught.value.code is ErrorCode.DATASET_DAMAGED
+
+
+@pytest.mark.parametrize("kind", ["pair", "judged"])
+def test_what_was_said_before_a_judged_answer_is_not_learned(tmp_path: Path, kind: str) -> None:
+    model = write_model(tmp_path / "model", CHATML)
+    before = [
+        {"role": "user", "content": "Where is the garden?"},
+        {"role": "assistant", "content": "Behind the house. " * 40},
+        {"role": "user", "content": "And the lamp?"},
+    ]
+    answer = [{"role": "assistant", "content": "On the table."}]
+    row: dict[str, Any] = {"messages": before, "chosen": answer, "rejected": [answer[0] | {"content": "No."}]}
+    if kind == "judged":
+        row = {"messages": [*before, *answer], "label": True}
+    file = lines(tmp_path / "train.jsonl", row)
+    scan(tmp_path, model, file, keep_tokens=True)
+    method: Method = "kto" if kind == "judged" else "dpo"
+    renderer = Renderer.load(model)
+    example = render_rows(renderer, file, 10_000, method=method).examples[0]
+    trained = [label != IGNORED for label in example.labels]
+    assert [bool(one) for one in (tmp_path / "out" / "trained.bin").read_bytes()][: len(trained)] == trained
+    said = renderer.decode([one for one in example.labels if one != IGNORED], skip_special=False)
+    assert said.strip() == "On the table.<|im_end|>"
+    cut = trained.index(True)
+    scan(tmp_path, model, file, max_length=cut)
+    assert "nothing_supervised" in {one["code"] for one in problems(tmp_path)}
+    assert not render_rows(renderer, file, cut, method=method).examples

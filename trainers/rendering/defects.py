@@ -28,7 +28,6 @@ class DefectCode(StrEnum):
 
     NOTHING_SUPERVISED = "nothing_supervised"
     ANSWER_TRUNCATED = "answer_truncated"
-    TEXT_TRUNCATED = "text_truncated"
     MISSING_END_OF_TURN = Note.MISSING_END_OF_TURN.value
     TURN_NOT_LOCATED = Note.TURN_NOT_LOCATED.value
     NO_ASSISTANT_TURN = Note.NO_ASSISTANT_TURN.value
@@ -58,12 +57,15 @@ class Inspector:
         self._max_length = max_length
 
     def inspect(
-        self, messages: Sequence[Message], tools: Sequence[Tool] | None = None
+        self, messages: Sequence[Message], tools: Sequence[Tool] | None = None, asked: int = 0
     ) -> tuple[Rendered | None, tuple[Defect, ...]]:
-        """Render a conversation whole and name its defects, each kind once; None where the template fails."""
+        """Render a conversation whole and name its defects, each kind once; None where the template fails.
+
+        Of a judged answer the first `asked` turns are its question.
+        """
         found = list(self._said(messages))
         try:
-            rendered = self._renderer.render(messages, tools=tools)
+            rendered = self._renderer.render(messages, tools=tools, asked=asked)
         except AcademyError as error:
             return None, (*found, self._refusal(messages, tools, str(error.facts.get("detail", ""))))
         found += self._learned(rendered)
@@ -75,8 +77,8 @@ class Inspector:
         self, asked: Sequence[Message], chosen: Sequence[Message], rejected: Sequence[Message]
     ) -> tuple[tuple[Rendered | None, Rendered | None], tuple[Defect, ...]]:
         """Inspect a question with its better and its worse answer; a defect of one says of which."""
-        better, found = self.inspect([*asked, *chosen])
-        worse, found_worse = self.inspect([*asked, *rejected])
+        better, found = self.inspect([*asked, *chosen], asked=len(asked))
+        worse, found_worse = self.inspect([*asked, *rejected], asked=len(asked))
         shared = {defect.code for defect in found} & {defect.code for defect in found_worse}
         defects = [one if one.code in shared else _of(one, "better") for one in found]
         defects += [_of(one, "worse") for one in found_worse if one.code not in shared]
@@ -93,10 +95,6 @@ class Inspector:
         token = self._special.search(text) if self._special else None
         if token is not None:
             found.append(Defect(DefectCode.SPECIAL_TOKEN_IN_TEXT, {"token": token.group()}))
-        lost = len(ids) - self._max_length
-        if lost > 0:
-            facts: dict[str, Fact] = {"max_length": self._max_length, "tokens": len(ids), "lost_tokens": lost}
-            found.append(Defect(DefectCode.TEXT_TRUNCATED, facts))
         return ids, tuple(found)
 
     def _said(self, messages: Sequence[Message]) -> Iterator[Defect]:

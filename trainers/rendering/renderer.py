@@ -142,8 +142,12 @@ class Renderer:
         messages: Sequence[Message],
         max_length: int | None = None,
         tools: Sequence[Tool] | None = None,
+        asked: int = 0,
     ) -> Rendered:
         """Render, tokenize and label a conversation; ids and labels beyond `max_length` tokens are cut off.
+
+        Of a judged answer the first `asked` turns are its question: what the assistant says there is given,
+        and not learned.
 
         Raises:
             AcademyError: `template_failed`.
@@ -152,6 +156,9 @@ class Renderer:
         ids, offsets = self._tokenize(text)
         ends = list(starmap(Span, compress(offsets, map(self._end_ids.__contains__, ids))))
         spans, notes = TurnFinder(self._template, messages, text, ends, tools).find()
+        if asked:
+            answers = sum(turn["role"] == "assistant" for turn in messages[asked:])
+            spans = spans[len(spans) - answers :]
         truncated = max_length is not None and len(ids) > max_length
         if truncated:
             ids, offsets = ids[:max_length], offsets[:max_length]

@@ -66,6 +66,7 @@ class Report:
         self.max_length = max_length
         self.rows: int = summary["rows"]
         self.defects: dict[str, int] = dict(summary["defects"])
+        self._texts: int = summary.get("texts", 0)
         self._lengths: list[int] = [length for length, _ in summary["lengths"]]
         self._rows_upto = _sums(rows for _, rows in summary["lengths"])
         self._learned_at, self._learned_upto = _positions(summary["learned"])
@@ -113,7 +114,9 @@ class Report:
         return self._lengths[min(place, len(self._lengths) - 1)]
 
     def cut(self, limit: int) -> Cut:
-        """What a limit of this many tokens would cut."""
+        """What a limit of this many tokens would cut; plain texts are parted into blocks and lose nothing."""
+        if self._texts:
+            return Cut(0, 0, 0)
         kept = self._rows_upto[bisect_left(self._lengths, limit + 1)]
         learning = self._firsts_upto[bisect_left(self._firsts, limit)]
         return Cut(

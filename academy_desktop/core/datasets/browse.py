@@ -41,6 +41,7 @@ class StoredRow:
 
     `messages` is the conversation, of a preference pair that with the better answer; `rejected` is the one
     with the worse. Plain text is one turn of the role `text`. `label`: whether the answer was found good.
+    `asked`: of a judged answer, how many turns come before it; what is said there is not learned.
     """
 
     number: int
@@ -52,6 +53,7 @@ class StoredRow:
     tools: Sequence[dict[str, Any]] | None = None
     rejected: Sequence[dict[str, Any]] | None = None
     label: bool | None = None
+    asked: int = 0
 
     @property
     def text(self) -> str | None:
@@ -196,6 +198,7 @@ def _parsed(line: bytes, number: int, *, held_out: bool) -> StoredRow:
         tools=value.get("tools"),
         rejected=[*asked, *value["rejected"]] if "rejected" in value else None,
         label=value.get("label"),
+        asked=len(asked) if "chosen" in value else len(asked) - 1 if "label" in value else 0,
     )
 
 

@@ -50,8 +50,8 @@ def preview_row(renderer: Renderer, row: StoredRow) -> tuple[Preview, ...]:
     """
     if row.text is not None:
         return (preview_text(renderer, row.text),)
-    better = preview(renderer, row.messages, row.tools)
-    return (better,) if row.rejected is None else (better, preview(renderer, row.rejected))
+    better = preview(renderer, row.messages, row.tools, row.asked)
+    return (better,) if row.rejected is None else (better, preview(renderer, row.rejected, asked=row.asked))
 
 
 def preview_text(renderer: Renderer, text: str) -> Preview:
@@ -63,13 +63,15 @@ def preview_text(renderer: Renderer, text: str) -> Preview:
     return Preview(text, (Stretch(0, len(text), trained=True),), tokens, len(tokens))
 
 
-def preview(renderer: Renderer, messages: Sequence[Message], tools: Sequence[Tool] | None = None) -> Preview:
-    """Render one row and part its text into what is trained and what is not.
+def preview(
+    renderer: Renderer, messages: Sequence[Message], tools: Sequence[Tool] | None = None, asked: int = 0
+) -> Preview:
+    """Render one row and part its text into what is trained and what is not; `asked` as in `render`.
 
     Raises:
         AcademyError: `template_failed`.
     """
-    rendered = renderer.render(messages, tools=tools)
+    rendered = renderer.render(messages, tools=tools, asked=asked)
     stretches: list[Stretch] = []
     place = 0
     for span in rendered.spans:

@@ -118,4 +118,3 @@ def test_a_text_is_mended_or_left_out() -> None:
     codes = [DefectCode.MOJIBAKE, DefectCode.SPECIAL_TOKEN_IN_TEXT]
     assert mend_text("naÃ¯ve <|im_end|>", codes, SPECIALS) == "naïve "
     assert mend_text("<|im_end|>", codes, SPECIALS) is None
-    assert mend_text("naÃ¯ve", [DefectCode.TEXT_TRUNCATED], SPECIALS) == "naÃ¯ve"
