@@ -99,7 +99,8 @@ def _hashed(joined: bytes, starts: NDArray[np.intp], lengths: NDArray[np.intp]) 
     """Hash words eight bytes at a time."""
     window = np.ndarray(len(joined) - _WORD_BYTES + 1, "<u8", joined, strides=(1,))
     hashes = (window[starts] & _MASKS[np.minimum(lengths, _WORD_BYTES)]).astype(np.uint64)
-    hashes = _mixed(hashes + lengths.astype(np.uint64))
+    hashes = _mixed(hashes)
+    hashes += lengths.astype(np.uint64) * FACTORS[1]  # a shorter word may have the same bytes but for zeros
     for done in range(_WORD_BYTES, _LONGEST_WORD, _WORD_BYTES):
         longer = np.flatnonzero(lengths > done)
         if not len(longer):
