@@ -24,7 +24,10 @@ class Best:
         losses: dict[int, float] = {}
         if events.exists():
             for line in events.read_bytes().splitlines():
-                payload = parse_line(line).payload
+                try:
+                    payload = parse_line(line).payload
+                except ValueError:
+                    continue  # a damaged line costs its own event, as for every other reader
                 # One of an attempt that was thrown away is followed by the one that counts.
                 if isinstance(payload, Evaluated) and payload.step <= until_step:
                     losses[payload.step] = payload.loss
