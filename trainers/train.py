@@ -76,14 +76,7 @@ def run_train(recipe: TrainRecipe, session: Session) -> Ended:
         now = arithmetic.arithmetic_of(choice, arithmetic.plan_hash(plan.examples, plan.steps))
         if session.attempt > 1:
             changed = arithmetic.difference(before, now, from_start=search.found is None)
-            session.emit(
-                Resumed(
-                    from_step=search.step,
-                    checkpoint=f"checkpoints/step-{search.step}" if search.found else None,
-                    exact=not changed,
-                    reason=changed,
-                )
-            )
+            session.emit(_resumed(search, changed))
         outcome = _Run(recipe, session, plan, engine, held_out.examples, now, guard).go()
         while isinstance(outcome, Warned):
             del engine  # before there is another one: memory may be what was lacking
@@ -99,17 +92,20 @@ def _go_back(plan: Plan, session: Session, guard: Guard, why: Warned) -> Plan:
     search = checkpoint.newest_good(session.run_dir.checkpoints)
     for said in (why, *search.skipped):
         session.emit(said)
-    session.emit(
-        Resumed(
-            from_step=search.step,
-            checkpoint=f"checkpoints/step-{search.step}" if search.found else None,
-            exact=False,
-            reason=_CHANGES[why.code],
-        )
-    )
+    session.emit(_resumed(search, _CHANGES[why.code]))
     session.sync()
     session.phase("loading")
     return replace(plan, recipe=guard.recipe, first_step=search.step, checkpoint=search.found)
+
+
+def _resumed(search: checkpoint.Search, changed: str) -> Resumed:
+    """Where a run goes on from, and what is no longer as it was, if anything."""
+    return Resumed(
+        from_step=search.step,
+        checkpoint=f"checkpoints/step-{search.step}" if search.found else None,
+        exact=not changed,
+        reason=changed,
+    )
 
 
 class _Run:

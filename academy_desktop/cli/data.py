@@ -7,7 +7,16 @@ from typing import Annotated, Any
 import typer
 
 from academy_desktop.cli.data_making import register_making
-from academy_desktop.cli.data_peek import FORMATS, check_form, mapping_of, register_peek
+from academy_desktop.cli.data_options import (
+    columns_option,
+    encoding_option,
+    form_option,
+    name_option,
+    profile_option,
+    seed_option,
+    share_option,
+)
+from academy_desktop.cli.data_peek import check_form, mapping_of, register_peek
 from academy_desktop.cli.data_words import as_text, fields_of
 from academy_desktop.cli.session import Session
 from academy_desktop.core.datasets.audit import Report, count_of, problem_counts
@@ -45,36 +54,21 @@ def _register_import(group: typer.Typer, session: Session) -> None:
     )
     def import_files(
         files: Annotated[list[Path], typer.Argument(help=_("Files with rows, or folders of them."))],
-        name: Annotated[str, typer.Option(help=_("Name of the dataset."))],
-        form: Annotated[
-            str, typer.Option("--format", help=_("Form of the rows."), metavar="|".join(FORMATS))
-        ] = "auto",
-        columns: Annotated[
-            list[str] | None,
-            typer.Option(
-                "--map",
-                metavar="FIELD=COLUMN",
-                help=_("Which column is which; FIELD= leaves a field out; may be repeated."),
-            ),
-        ] = None,
-        profile: Annotated[
-            Profile, typer.Option(help=_("How strictly rows are checked."))
-        ] = Profile.BALANCED,
-        share: Annotated[
-            float, typer.Option("--eval", min=0.0, max=0.9, help=_("Share of the rows that is held out."))
-        ] = 0.1,
+        name: Annotated[str, name_option(_)],
+        form: Annotated[str, form_option(_)] = "auto",
+        columns: Annotated[list[str] | None, columns_option(_)] = None,
+        profile: Annotated[Profile, profile_option(_)] = Profile.BALANCED,
+        share: Annotated[float, share_option(_)] = 0.1,
         eval_file: Annotated[
             list[Path] | None, typer.Option(help=_("File whose rows are all held out, instead of a share."))
         ] = None,
-        seed: Annotated[int, typer.Option(help=_("Decides which rows are held out."))] = 3407,
+        seed: Annotated[int, seed_option(_)] = 3407,
         dedup: Annotated[bool, typer.Option("--dedup/--no-dedup", help=_("Drop repeated rows."))] = True,
         near_dups: Annotated[
             NearDups,
             typer.Option(help=_("Rows that are nearly the same: keep, keep on one side (apart), or drop.")),
         ] = NearDups.APART,
-        encoding: Annotated[
-            Encoding, typer.Option(help=_("How text files are encoded, if their first bytes do not say it."))
-        ] = Encoding.AUTO,
+        encoding: Annotated[Encoding, encoding_option(_)] = Encoding.AUTO,
     ) -> None:
         check_form(session, form)
         with session.screen.progress(_("Importing")) as told:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from pydantic_core import from_json
 
+from academy_desktop.cli.data_options import name_option, profile_option, seed_option, share_option
 from academy_desktop.cli.data_words import as_text, fields_of
 from academy_desktop.cli.session import Session
 from academy_desktop.core.datasets.commits import Limits, read_commits
@@ -27,22 +28,18 @@ def register_making(group: typer.Typer, session: Session) -> None:
 
 def _register_elsewhere(group: typer.Typer, session: Session) -> None:
     _ = session.words.gettext
-    name_option = typer.Option(help=_("Name of the dataset."))
-    profile_option = typer.Option(help=_("How strictly rows are checked."))
-    share_option = typer.Option("--eval", min=0.0, max=0.9, help=_("Share of the rows that is held out."))
-    seed_option = typer.Option(help=_("Decides which rows are held out."))
 
     @group.command("import-git", help=_("Make a dataset of commits: the change asks, its message answers."))
     def import_git(
         repository: Annotated[Path, typer.Argument(help=_("Folder of a Git repository."))],
-        name: Annotated[str, name_option],
+        name: Annotated[str, name_option(_)],
         limit: Annotated[int, typer.Option(min=1, help=_("Most commits, the newest first."))] = 500,
         diff_bytes: Annotated[
             int, typer.Option(min=100, max=1_000_000, help=_("Longest change; the rest is cut off."))
         ] = 20_000,
-        profile: Annotated[Profile, profile_option] = Profile.BALANCED,
-        share: Annotated[float, share_option] = 0.1,
-        seed: Annotated[int, seed_option] = 3407,
+        profile: Annotated[Profile, profile_option(_)] = Profile.BALANCED,
+        share: Annotated[float, share_option(_)] = 0.1,
+        seed: Annotated[int, seed_option(_)] = 3407,
     ) -> None:
         commits = read_commits(repository, Limits(limit, diff_bytes))
         rows = (commit.row() for commit in commits)
@@ -54,14 +51,14 @@ def _register_elsewhere(group: typer.Typer, session: Session) -> None:
     @group.command("import-venom", help=_("Make a dataset of the lessons that a Venom server has learned."))
     def import_venom(
         connection: Annotated[str, typer.Argument(help=_("Name of the connection."))],
-        name: Annotated[str, name_option],
+        name: Annotated[str, name_option(_)],
         limit: Annotated[int, typer.Option(min=1, max=100_000, help=_("Most lessons."))] = 1000,
         tag: Annotated[
             list[str] | None, typer.Option(help=_("Only lessons with this tag; may be repeated."))
         ] = None,
-        profile: Annotated[Profile, profile_option] = Profile.BALANCED,
-        share: Annotated[float, share_option] = 0.1,
-        seed: Annotated[int, seed_option] = 3407,
+        profile: Annotated[Profile, profile_option(_)] = Profile.BALANCED,
+        share: Annotated[float, share_option(_)] = 0.1,
+        seed: Annotated[int, seed_option(_)] = 3407,
     ) -> None:
         rows = session.workshop.venom.lessons(connection, limit, tag or ())
         manifest = _made(
@@ -101,7 +98,7 @@ def _register_mix(group: typer.Typer, session: Session) -> None:
     @group.command(help=_("Make a dataset of several, each with a weight."))
     def mix(
         parts: Annotated[list[str], typer.Argument(metavar="ID=WEIGHT…", help=_("Datasets and weights."))],
-        name: Annotated[str, typer.Option(help=_("Name of the dataset."))],
+        name: Annotated[str, name_option(_)],
         seed: Annotated[int, typer.Option(help=_("Decides which rows a weight takes."))] = 3407,
     ) -> None:
         manifest = session.workshop.datasets.mix([_weighed(part) for part in parts], name, seed)

@@ -5,6 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
+from academy_desktop.cli.data_options import (
+    FORMATS,
+    columns_option,
+    encoding_option,
+    form_option,
+    profile_option,
+)
 from academy_desktop.cli.session import Session
 from academy_desktop.core.datasets.encodings import Encoding
 from academy_desktop.core.datasets.forms import Form, field_names
@@ -13,8 +20,6 @@ from academy_desktop.core.datasets.quality import Profile
 from academy_desktop.core.datasets.rows import conversations
 from academy_desktop.text.forms import FIELD_NAMES, FORM_NAMES, sureness
 from trainers.errors import AcademyError, ErrorCode
-
-FORMATS = ("auto", *(form.value for form in Form))
 
 #: More of one turn is not shown, in characters.
 MOST_CHARACTERS = 200
@@ -27,23 +32,10 @@ def register_peek(group: typer.Typer, session: Session) -> None:
     @group.command("peek", help=_("Show what files hold and how rows would be stored; imports nothing."))
     def peek_files(
         files: Annotated[list[Path], typer.Argument(help=_("Files with rows, or folders of them."))],
-        form: Annotated[
-            str, typer.Option("--format", help=_("Form of the rows."), metavar="|".join(FORMATS))
-        ] = "auto",
-        columns: Annotated[
-            list[str] | None,
-            typer.Option(
-                "--map",
-                metavar="FIELD=COLUMN",
-                help=_("Which column is which; FIELD= leaves a field out; may be repeated."),
-            ),
-        ] = None,
-        profile: Annotated[
-            Profile, typer.Option(help=_("How strictly rows are checked."))
-        ] = Profile.BALANCED,
-        encoding: Annotated[
-            Encoding, typer.Option(help=_("How text files are encoded, if their first bytes do not say it."))
-        ] = Encoding.AUTO,
+        form: Annotated[str, form_option(_)] = "auto",
+        columns: Annotated[list[str] | None, columns_option(_)] = None,
+        profile: Annotated[Profile, profile_option(_)] = Profile.BALANCED,
+        encoding: Annotated[Encoding, encoding_option(_)] = Encoding.AUTO,
     ) -> None:
         check_form(session, form)
         wanted = None if form == "auto" else Form(form)

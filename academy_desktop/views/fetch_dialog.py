@@ -55,7 +55,11 @@ class FetchDialog(QDialog):
         self._icon = icon
         self._fields = column(GAP_M)
 
-    def _lay_out(self, title: str, sentence: str) -> None:
+    def _lay_out(
+        self, title: str, sentence: str, begin: Callable[[], None], is_whole: Callable[[], bool]
+    ) -> None:
+        """Put the parts together; `begin` fetches, once `is_whole` says that all is filled in."""
+        self._is_whole = is_whole
         self.setAccessibleName(title)
         self.setAccessibleDescription(sentence)
         texts = column(GAP_S)
@@ -77,7 +81,7 @@ class FetchDialog(QDialog):
         self._lines.addLayout(buttons)
         self.setLayout(self._lines)
         self.cancel.clicked.connect(self.reject)
-        self.begin.clicked.connect(self._begin)
+        self.begin.clicked.connect(begin)
         self._fetch.changed.connect(self._refresh)
         self._fetch.fetched.connect(self._finish)
         self._refresh()
@@ -90,12 +94,6 @@ class FetchDialog(QDialog):
 
     def _finish(self, _path: str, _name: str) -> None:
         self.accept()
-
-    def _begin(self) -> None:
-        raise NotImplementedError
-
-    def _is_whole(self) -> bool:
-        raise NotImplementedError
 
     def _refresh(self) -> None:
         problem = self._fetch.problem
@@ -130,6 +128,8 @@ class GitDialog(FetchDialog):
         self._lay_out(
             _(N_("Learn from a Git history")),
             _(N_("Each commit becomes a row: the change asks, its message answers. Nothing is run or sent.")),
+            self._fetch_commits,
+            lambda: bool(self.folder.text().strip()) and self.limit.hasAcceptableInput(),
         )
         self.folder.setFocus()
 
@@ -141,11 +141,8 @@ class GitDialog(FetchDialog):
         dialog.fileSelected.connect(self.folder.setText)
         dialog.open()
 
-    def _begin(self) -> None:
+    def _fetch_commits(self) -> None:
         self._fetch.fetch_commits(self.folder.text(), int(self.limit.text()))
-
-    def _is_whole(self) -> bool:
-        return bool(self.folder.text().strip()) and self.limit.hasAcceptableInput()
 
 
 class LessonsDialog(FetchDialog):
@@ -170,14 +167,13 @@ class LessonsDialog(FetchDialog):
         self._lay_out(
             _(N_("Learn from Venom’s lessons")),
             _(N_("What your Venom has learned from its tasks becomes rows; only successes are kept.")),
+            self._fetch_lessons,
+            lambda: bool(self.connection.value) and self.limit.hasAcceptableInput(),
         )
         self.limit.setFocus()
 
-    def _begin(self) -> None:
+    def _fetch_lessons(self) -> None:
         self._fetch.fetch_lessons(self.connection.value, int(self.limit.text()), self.tags.text())
-
-    def _is_whole(self) -> bool:
-        return bool(self.connection.value) and self.limit.hasAcceptableInput()
 
     def _refresh(self) -> None:
         names = self._fetch.connections

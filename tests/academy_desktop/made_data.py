@@ -38,6 +38,20 @@ from academy_desktop.viewmodels.models import BaseModels, DemoSource, ModelSourc
 from academy_desktop.viewmodels.supervisor import Supervisor
 from tests.academy_desktop.core.models.made_models import write_model
 
+#: Lessons as a Venom server tells them; those with odd numbers succeeded.
+LESSONS = [
+    {
+        "lesson_id": str(number),
+        "situation": f"Task {number}?",
+        "action": f"Did {number}.",
+        "result": "✅ sukces" if number % 2 else "failed",
+        "feedback": "",
+        "tags": ["even" if number % 2 == 0 else "odd"],
+    }
+    for number in range(20)
+]
+
+
 MIB = 1024**2
 
 CAPITALS = (

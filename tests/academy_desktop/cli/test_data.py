@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from tests.academy_desktop.cli.conftest import Academy
+from tests.academy_desktop.made_data import LESSONS
 from tests.venom_server.server import VenomServer
 from tests.venom_server.state import VenomState
 
@@ -173,18 +174,7 @@ def test_rows_are_left_out_mixed_and_written_out(academy: Academy, rows_file: Pa
 
 
 def test_lessons_come_from_a_venom(academy: Academy, tmp_path: Path) -> None:
-    lessons = [
-        {
-            "lesson_id": str(number),
-            "situation": f"Task {number}?",
-            "action": f"Did {number}.",
-            "result": "✅ sukces" if number % 2 else "failed",
-            "feedback": "",
-            "tags": ["even" if number % 2 == 0 else "odd"],
-        }
-        for number in range(20)
-    ]
-    state = VenomState(tmp_path / "venom", tmp_path / "venom" / "models", lessons=lessons)
+    state = VenomState(tmp_path / "venom", tmp_path / "venom" / "models", lessons=LESSONS)
     with VenomServer(state) as server:
         assert academy("venom", "add", "home", server.url).code == 0
         said = academy("data", "import-venom", "home", "--name", "Lessons", "--limit", "11", "--json").json

@@ -10,22 +10,10 @@ from academy_desktop.core.paths import DataDir
 from academy_desktop.viewmodels.dataset_fetch import DatasetFetch
 from academy_desktop.viewmodels.dataset_import import Stage
 from tests.academy_desktop.core.datasets.test_commits import commit, git
-from tests.academy_desktop.made_data import Shelves, make_shelves
+from tests.academy_desktop.made_data import LESSONS, Shelves, make_shelves
 from tests.academy_desktop.viewmodels.making import in_loop, seen
 from tests.venom_server.server import VenomServer
 from tests.venom_server.state import VenomState
-
-LESSONS = [
-    {
-        "lesson_id": str(number),
-        "situation": f"Task {number}?",
-        "action": f"Did {number}.",
-        "result": "✅ sukces" if number % 2 else "failed",
-        "feedback": "",
-        "tags": ["even" if number % 2 == 0 else "odd"],
-    }
-    for number in range(20)
-]
 
 
 @pytest.fixture

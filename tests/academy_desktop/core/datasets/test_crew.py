@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -55,7 +56,7 @@ def mixed_lines(count: int) -> bytes:
 
 
 def imported(
-    folder: Path, path: Path, workers: int, monkeypatch: pytest.MonkeyPatch, **options: object
+    folder: Path, path: Path, workers: int, monkeypatch: pytest.MonkeyPatch, **options: Any
 ) -> dict[str, bytes]:
     """All that an import writes, by name."""
     monkeypatch.setattr(importing, "WORTH_BYTES", 0)
@@ -63,7 +64,7 @@ def imported(
     monkeypatch.setattr(lines, "BLOCK_BYTES", 1 << 14)
     monkeypatch.setattr(lines, "LINE_BYTES", 1 << 13)
     folder.mkdir()
-    tally = Importer(folder, ImportOptions(**options)).run([path])  # type: ignore[arg-type]
+    tally = Importer(folder, ImportOptions(**options)).run([path])
     files = {file.name: file.read_bytes() for file in folder.iterdir()}
     return {**files, "tally": repr(tally).encode()}
 
