@@ -14,17 +14,18 @@ from pathlib import Path
 import numpy as np
 import torch
 from gguf import GGML_QUANT_SIZES, GGUF_DEFAULT_ALIGNMENT, GGMLQuantizationType, GGUFWriter, LlamaFileType
-from gguf.quants import quant_shape_to_byte_shape, quantize
+from gguf.quants import quant_shape_to_byte_shape
 from numpy.typing import NDArray
 
 from trainers.errors import AcademyError, ErrorCode
+from trainers.exporting.gguf_q8_0 import q8_0
 from trainers.exporting.pipeline import HashedFile, blocks, in_order
 from trainers.exporting.watch import Watch
 
 _F32, _F16, _BF16 = GGMLQuantizationType.F32, GGMLQuantizationType.F16, GGMLQuantizationType.BF16
 _PLAIN = {_F32: torch.float32, _F16: torch.float16, _BF16: torch.bfloat16}
 
-#: Number formats that are written here; what has blocks is computed by the `gguf` library.
+#: Number formats that are written here.
 TENSOR_TYPES = {"f32": _F32, "f16": _F16, "bf16": _BF16, "q8_0": GGMLQuantizationType.Q8_0}
 FILE_TYPES = {
     "f32": LlamaFileType.ALL_F32,
@@ -32,8 +33,6 @@ FILE_TYPES = {
     "bf16": LlamaFileType.MOSTLY_BF16,
     "q8_0": LlamaFileType.MOSTLY_Q8_0,
 }
-#: Values quantized at a time; a multiple of every block's length.
-_PIECE_VALUES = 1 << 17
 #: Names, sizes and offsets of tensors, with room to spare.
 _BYTES_PER_TENSOR_INFO = 128
 
@@ -78,7 +77,7 @@ class PlannedTensor:
         values = self.load(start, stop)
         plain = _PLAIN.get(self.type)
         if plain is None:
-            return _quantized(values, self.type)
+            return q8_0(values)
         cast = values.to(plain).contiguous()
         if self.type is _F16 and values.dtype != plain and not torch.isfinite(cast).all():
             known = "bf16, f32"
@@ -171,20 +170,6 @@ def _steps(tensors: Sequence[PlannedTensor]) -> Iterator[Callable[[], tuple[bool
 
 def _step(tensor: PlannedTensor, start: int, stop: int) -> tuple[bool, memoryview]:
     return stop == tensor.shape[0], tensor.encode(start, stop)
-
-
-def _quantized(values: torch.Tensor, kind: GGMLQuantizationType) -> memoryview:
-    """Quantize a piece at a time: the library makes several copies, and small ones stay in the cache."""
-    flat = values.reshape(-1)
-    shape = quant_shape_to_byte_shape((flat.shape[0],), kind)
-    encoded = np.empty(shape, np.uint8)
-    per_value = shape[0] / flat.shape[0]
-    for start in range(0, flat.shape[0], _PIECE_VALUES):
-        piece = flat[start : start + _PIECE_VALUES].float().numpy()
-        place = round(start * per_value)
-        made = quantize(piece, kind)
-        encoded[place : place + made.shape[0]] = made
-    return encoded.data
 
 
 def _bytes(values: NDArray[np.generic]) -> memoryview:
