@@ -25,8 +25,9 @@ from trainers.exporting.folders import MergedFolder
 from trainers.exporting.gguf_kquant import K_QUANTS
 from trainers.exporting.gguf_lora import GgufLora
 from trainers.exporting.gguf_model import GgufModel
+from trainers.exporting.gguf_plan import plan_gguf
 from trainers.exporting.gguf_subject import GgufSubject
-from trainers.exporting.inspection import Findings, count_types, inspect_gguf, inspect_merged
+from trainers.exporting.inspection import Findings, compare_gguf, inspect_gguf, inspect_merged
 from trainers.exporting.parent import Parent
 from trainers.exporting.record import Export, card_path, find_exports
 from trainers.exporting.reference import TransformersModel
@@ -41,6 +42,7 @@ from trainers.rendering import Renderer
 
 #: The base model that a LoRA for llama.cpp is loaded upon.
 _BASE_NAME, _BASE_QUANT = "base.gguf", "f16"
+_AGAIN_NAME = "again.gguf"
 
 
 def run_certify(
@@ -135,12 +137,7 @@ class _Proof:
         return certificate(export, checks, measures, time.time(), types)
 
     def _look_inside(self, export: Export) -> tuple[dict[str, int], list[Check]]:
-        """Return the tensors of each number format in a GGUF file, and whether all is as planned.
-
-        What llama.cpp's converter wrote was planned by it alone: there only behaviour is judged.
-        """
-        if export.record.converted:
-            return count_types(export.path), []
+        """Return the tensors of each number format in a GGUF file, and whether all is as planned."""
         found = self._inspect(export)
         checks = [yes_or_no("tensors", not found.tensors, found.tensors)]
         if found.types:
@@ -158,6 +155,8 @@ class _Proof:
         model_dir, adapter = self.parent.model_dir, Adapter.load(self.parent.adapter)
         try:
             match record.format:
+                case "gguf" if record.converted:
+                    return self._compare_converted(export, name, adapter)
                 case "gguf":
                     quant = "f32" if record.quant in K_QUANTS else record.quant
                     return inspect_gguf(export.path, GgufModel(name, model_dir, adapter, quant), self.watch)
@@ -172,6 +171,15 @@ class _Proof:
                     return Findings("" if same else WEIGHTS_NAME, "", {})
         except (OSError, ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
             raise AcademyError(ErrorCode.EXPORT_DAMAGED, path=str(export.path), detail=str(error)) from error
+
+    def _compare_converted(self, export: Export, name: str, adapter: Adapter) -> Findings:
+        """Have base and adapter converted once more: only the converter knows what it makes of them."""
+        quant = "f32" if export.record.quant in K_QUANTS else export.record.quant
+        plan = plan_gguf(name, self.parent.model_dir, adapter, quant)
+        require_space(self.run_dir, plan.size_bytes)
+        with staged(self.run_dir, _AGAIN_NAME, plan.size_bytes) as path:
+            plan.write(path, self.watch)
+            return compare_gguf(export.path, path, self.watch)
 
     @contextmanager
     def _opened(self, export: Export) -> Iterator[Subject]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from math import prod, sqrt
 from pathlib import Path
@@ -18,8 +18,8 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from gguf import GGUFReader, GGUFWriter, ReaderTensor, dequantize
+from numpy.typing import NDArray
 
-from trainers.errors import AcademyError, ErrorCode
 from trainers.exporting.folders import MergedFolder
 from trainers.exporting.gguf_file import PlannedTensor, write_header
 from trainers.exporting.pipeline import blocks, in_order
@@ -28,8 +28,12 @@ from trainers.exporting.watch import Watch
 from trainers.exporting.weights import Weights
 from trainers.files import open_regular
 
-#: Keys that may differ: names, and what llama.cpp writes when it quantizes.
-_FREE_KEYS = ("general.name", "general.file_type", "general.quantization_version", "quantize.")
+#: Keys that may differ: names, some of which the converter makes of the folder's, and what llama.cpp writes
+#: when it quantizes.
+_FREE_KEYS = (
+    "general.name", "general.basename", "general.finetune", "general.version", "general.file_type",
+    "general.quantization_version", "quantize.",
+)  # fmt: skip
 
 
 class GgufPlan(Protocol):
@@ -56,30 +60,51 @@ class Findings:
     types: dict[str, int]
 
 
+@dataclass(frozen=True)
+class StoredTensor(PlannedTensor):
+    """A tensor of another file."""
+
+    stored: NDArray[np.generic] = field(kw_only=True)
+
+    def encode(self, start: int, stop: int) -> memoryview:
+        """Return the bytes of some rows as they are stored."""
+        return memoryview(self.stored[start:stop].tobytes())
+
+
 def inspect_gguf(path: Path, plan: GgufPlan, watch: Watch) -> Findings:
     """Compare a GGUF file with its plan; tensors of the plan's own type must be equal byte for byte."""
+    with tempfile.TemporaryDirectory() as folder:
+        header = Path(folder) / "header.gguf"
+        write_header(header, plan.arch_name, plan.describe, ())
+        keys = _keys(GGUFReader(header))
+    return _compared(path, plan.tensors, keys, watch)
+
+
+def compare_gguf(path: Path, expected: Path, watch: Watch) -> Findings:
+    """As `inspect_gguf`, with another file in place of the plan."""
+    reader = GGUFReader(expected)
+    return _compared(path, [_stored(tensor) for tensor in reader.tensors], _keys(reader), watch)
+
+
+def _compared(
+    path: Path, planned: Sequence[PlannedTensor], keys: Mapping[str, Any], watch: Watch
+) -> Findings:
     open_regular(path).close()  # a pipe would be waited for without end
     reader = GGUFReader(path)
     found = {tensor.name: tensor for tensor in reader.tensors}
-    names = {tensor.name for tensor in plan.tensors}
-    difference = ", ".join(sorted(names ^ found.keys())[:3]) or _differing(found, plan.tensors, watch)
-    return Findings(difference, _differing_key(reader, plan), _types(reader))
+    names = {tensor.name for tensor in planned}
+    difference = ", ".join(sorted(names ^ found.keys())[:3]) or _differing(found, planned, watch)
+    types = dict(Counter(tensor.tensor_type.name for tensor in reader.tensors))
+    return Findings(difference, _differing_key(_keys(reader), keys), types)
 
 
-def count_types(path: Path) -> dict[str, int]:
-    """Return the number of tensors of each number format in a GGUF file.
+def _stored(tensor: ReaderTensor) -> StoredTensor:
+    data, kind = tensor.data, tensor.tensor_type
 
-    Raises:
-        AcademyError: `export_damaged`.
-    """
-    try:
-        return _types(GGUFReader(path))
-    except (OSError, ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
-        raise AcademyError(ErrorCode.EXPORT_DAMAGED, path=str(path), detail=str(error)) from error
+    def load(start: int, stop: int) -> torch.Tensor:
+        return torch.from_numpy(dequantize(np.array(data[start:stop]), kind))
 
-
-def _types(reader: GGUFReader) -> dict[str, int]:
-    return dict(Counter(tensor.tensor_type.name for tensor in reader.tensors))
+    return StoredTensor(tensor.name, tuple(reversed(tensor.shape.tolist())), kind, load, stored=data)
 
 
 def inspect_merged(path: Path, plan: MergedFolder, watch: Watch) -> str:
@@ -144,13 +169,8 @@ def _compare(tensor: ReaderTensor, plan: PlannedTensor, start: int, stop: int) -
     return plan.name, float(np.square(values - expected).sum()), float(np.square(expected).sum())
 
 
-def _differing_key(reader: GGUFReader, plan: GgufPlan) -> str:
+def _differing_key(found: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
     """Return a key whose value is not as planned, or that is too many or too few; or nothing."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "header.gguf"
-        write_header(path, plan.arch_name, plan.describe, ())
-        expected = _keys(GGUFReader(path))
-    found = _keys(reader)
     for key in sorted(expected.keys() | found.keys()):
         if key not in expected or key not in found or expected[key] != found[key]:
             return key

@@ -81,8 +81,8 @@ def test_another_architecture_is_converted_and_behaves_as_trained(
     verdict = certificates[f"{name}.gguf"]
     assert verdict.passed, [check for check in verdict.checks if not check.passed]
     ids = {check.id for check in verdict.checks}
-    assert {"loads", "end_token", "prompt_tokens", "mean_kl", "greedy_text"} <= ids
-    assert not {"tensors", "metadata"} & ids
+    wanted = {"tensors", "metadata", "loads", "end_token", "prompt_tokens", "mean_kl", "greedy_text"}
+    assert wanted <= ids
     assert verdict.tensor_types
     record = json.loads((run.exports / f"{name}.gguf.json").read_text("utf-8"))
     assert record["converted"] is True
@@ -101,7 +101,8 @@ def test_an_adapter_left_out_of_a_converted_file_is_found(
     path = run.exports / "faulty.gguf"
     plan_gguf("x", run.path.with_name("base"), None, "f16").write(path, QUIET)
     vouch(path, run, "gguf", "f16", converted=True)
-    assert not certify(run, path.name, rows=6)[path.name].passed
+    verdict = certify(run, path.name, rows=6)[path.name]
+    assert "tensors" in {check.id for check in verdict.checks if not check.passed}
 
 
 def test_our_own_writer_comes_first(tiny: Tiny) -> None:
