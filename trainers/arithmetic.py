@@ -28,20 +28,22 @@ _NAMES = {"cpu": "the engine for processors", "peft": "TRL and PEFT"}
 
 
 class Arithmetic(Record):
-    """Engine, device, number format, threads, kernels, versions, processor, and a hash of what is learned."""
+    """Engine, device, number format, threads, kernels, optimizer, versions, processor, hash of what is learned."""
 
     engine: str
     device: str
     precision: Literal["fp32", "bf16", "fp16"]
     threads: int
     kernels: str = ""
+    optimizer: Literal["adamw", "adamw_8bit"] = "adamw"
     torch: str = ""
     numba: str = ""
     processor: str = ""
     plan: str = ""
+    at_once: str = ""
 
 
-def arithmetic_of(choice: Choice, plan: str) -> Arithmetic:
+def arithmetic_of(choice: Choice, plan: str, at_once: str = "") -> Arithmetic:
     """Return what a run computes with here and now."""
     versions = versions_of(("torch", "numba"))
     return Arithmetic(
@@ -50,10 +52,12 @@ def arithmetic_of(choice: Choice, plan: str) -> Arithmetic:
         precision=choice.precision,
         threads=choice.threads,
         kernels=choice.kernels,
+        optimizer=choice.optimizer,
         torch=versions.get("torch", ""),
         numba=versions.get("numba", "") if choice.kernels == "compiled" else "",
         processor=processor(),
         plan=plan,
+        at_once=at_once,
     )
 
 
@@ -114,6 +118,8 @@ def kept(choice: Choice, before: Arithmetic | None, hardware: Hardware, unknown:
         new = replace(new, precision=before.precision)
     if hardware.threads is None and before.threads <= usable_cores():
         new = replace(new, threads=before.threads)
+    if hardware.optimizer == "auto":
+        new = replace(new, optimizer=before.optimizer)
     if before.kernels == "plain":
         new = replace(new, kernels="plain")
     return replace(new, reason=f"{_NAMES[new.engine]}, as the run began")
@@ -131,4 +137,6 @@ def difference(before: Arithmetic | None, now: Arithmetic, *, from_start: bool) 
 def _told(name: str, old: object, new: object) -> str:
     if name == "plan":
         return "the rows or their order are not as they were"
+    if name == "at_once":
+        return "fewer rows are computed at once" if new else "as many rows as usual are computed at once"
     return f"{name}: {new or 'none'}, not {old or 'recorded'}"

@@ -15,6 +15,7 @@ from trainers.recipe import Hardware
 
 #: bf16 is taken on the processor where it multiplies at least so many times as fast as fp32.
 WORTHWHILE_GAIN = 1.3
+_NO_BITSANDBYTES = "bitsandbytes is not installed"
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Choice:
     threads: int
     reason: str
     kernels: Literal["compiled", "plain"] = "plain"
+    optimizer: Literal["adamw", "adamw_8bit"] = "adamw"
 
 
 def may_be_own(hardware: Hardware, machine: Machine) -> bool:
@@ -71,6 +73,7 @@ def choose(hardware: Hardware, machine: Machine, unknown: str | None = None) -> 
             precision=_gpu_precision(hardware, machine),
             threads=hardware.threads or machine.cores,
             reason="TRL and PEFT on the NVIDIA GPU",
+            optimizer=_optimizer(hardware, spare=machine.bitsandbytes),
         )
     if hardware.precision == "fp16":
         raise AcademyError(ErrorCode.ENGINE_UNAVAILABLE, engine="fp16", detail="no CUDA GPU was found")
@@ -83,6 +86,7 @@ def choose(hardware: Hardware, machine: Machine, unknown: str | None = None) -> 
         threads=hardware.threads or machine.cores,
         reason=_own_reason(hardware, machine) if own else _peft_reason(hardware, machine, unknown),
         kernels="compiled" if own and machine.numba else "plain",
+        optimizer=_optimizer(hardware, spare=False),
     )
 
 
@@ -93,11 +97,20 @@ def _refuse(hardware: Hardware, machine: Machine, unknown: str | None) -> None:
     elif hardware.device == "cuda" and not machine.cuda:
         lack = "cuda", "no CUDA GPU was found"
     elif hardware.quantization == "nf4" and not machine.bitsandbytes:
-        lack = "nf4", "bitsandbytes is not installed"
+        lack = "nf4", _NO_BITSANDBYTES
+    elif hardware.optimizer == "adamw_8bit" and not machine.bitsandbytes:
+        lack = "adamw_8bit", _NO_BITSANDBYTES
     elif hardware.engine == "cpu" and (hardware.device == "cuda" or unknown is not None):
         lack = "cpu", unknown or "it trains on the processor, and the recipe asks for the GPU"
     if lack is not None:
         raise AcademyError(ErrorCode.ENGINE_UNAVAILABLE, engine=lack[0], detail=lack[1])
+
+
+def _optimizer(hardware: Hardware, *, spare: bool) -> Literal["adamw", "adamw_8bit"]:
+    """What the recipe names, else what spares memory where that counts."""
+    if hardware.optimizer == "auto":
+        return "adamw_8bit" if spare else "adamw"
+    return hardware.optimizer
 
 
 def _own_precision(hardware: Hardware, machine: Machine) -> Literal["fp32", "bf16"]:

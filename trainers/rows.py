@@ -120,7 +120,7 @@ def render_rows(
     examples: list[Example] = []
     truncated = unsupervised = 0
     for row in _rows_of(path, limit, method, progress):
-        example, cut = _example(renderer, row, max_length)
+        example, cut = example_of(renderer, row, max_length)
         truncated += cut
         if example.teaches:
             examples.append(example)
@@ -140,7 +140,7 @@ def _rows_of(
             progress(done)
 
 
-def _example(renderer: Renderer, row: dict[str, Any], max_length: int) -> tuple[Example, bool]:
+def example_of(renderer: Renderer, row: dict[str, Any], max_length: int) -> tuple[Example, bool]:
     """Render a row that has messages; returns whether it was cut."""
     asked = row["messages"]
     if "chosen" in row:
@@ -163,11 +163,11 @@ def _answer(
 
 
 def _blocks(renderer: Renderer, texts: Iterable[str], max_length: int) -> Iterator[Example]:
-    """Yield texts behind each other, each with the end-of-text token, in blocks of `max_length` tokens."""
+    """Yield texts behind each other, each as the tokenizer begins it and with its end token, in blocks of `max_length` tokens."""
     ends = [] if renderer.eos_token_id is None else [renderer.eos_token_id]
     waiting: list[int] = []
     for text in texts:
-        waiting += [*renderer.encode(text), *ends]
+        waiting += [*renderer.beginning, *renderer.encode(text), *ends]
         while len(waiting) >= max_length:
             block, waiting = tuple(waiting[:max_length]), waiting[max_length:]
             yield Example(block, block)

@@ -89,6 +89,7 @@ def test_the_engine_for_processors_is_refused_where_it_cannot_train(hardware: Ha
         ({"engine": "unsloth"}, NEW_GPU, "unsloth"),
         ({"device": "cuda"}, PLAIN, "cuda"),
         ({"quantization": "nf4"}, PLAIN, "nf4"),
+        ({"optimizer": "adamw_8bit"}, PLAIN, "adamw_8bit"),
         ({"precision": "bf16"}, OLD_GPU, "bf16"),
         ({"precision": "fp16"}, PLAIN, "fp16"),
     ],
@@ -101,6 +102,16 @@ def test_what_cannot_be_had_is_refused_never_replaced(
     assert caught.value.code is ErrorCode.ENGINE_UNAVAILABLE
     assert caught.value.facts["engine"] == what
     assert caught.value.facts["detail"]
+
+
+def test_the_optimizer_spares_memory_on_a_gpu_and_else_where_the_recipe_says_so() -> None:
+    both = replace(NEW_GPU, bitsandbytes=True)
+    assert choose(Hardware(), both).optimizer == "adamw_8bit"
+    assert choose(Hardware(optimizer="adamw"), both).optimizer == "adamw"
+    assert choose(Hardware(), replace(NEW_GPU, bitsandbytes=False)).optimizer == "adamw"
+    on_cpu = replace(FAST, bitsandbytes=True)
+    assert choose(Hardware(), on_cpu).optimizer == "adamw"
+    assert choose(Hardware(optimizer="adamw_8bit"), on_cpu, UNKNOWN).optimizer == "adamw_8bit"
 
 
 @pytest.mark.parametrize("machine", [PLAIN, NEW_GPU])

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from tokenizers.processors import TemplateProcessing
 
-from tests.trainers.test_rendering import CHATML, renderer
+from tests.trainers.test_rendering import CHATML, byte_level, renderer
 from trainers.errors import AcademyError, ErrorCode
 from trainers.rendering import Message
 from trainers.rows import IGNORED, Example, Rendered, read_rows, render_rows
@@ -107,3 +108,18 @@ def test_no_rows_are_no_tokens(tmp_path: Path) -> None:
     rendered = render_rows(renderer(CHATML), tmp_path / "eval.jsonl", 64)
     assert rendered == Rendered((), 0, 0)
     assert rendered.supervised_tokens == 0
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_plain_texts_begin_as_the_tokenizer_begins_them(tmp_path: Path, begun: bool) -> None:
+    """Llama 3 and Gemma saw every text of their training behind a begin token."""
+    tokenizer = byte_level()
+    if begun:
+        begin = ("<s>", tokenizer.token_to_id("<s>"))
+        tokenizer.post_processor = TemplateProcessing(single="<s> $A", special_tokens=[begin])
+    made = renderer(CHATML, tokenizer=tokenizer)
+    path = tmp_path / "train.jsonl"
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in ("one", "two")), "utf-8")
+    [block] = render_rows(made, path, 256, method="pretrain").examples
+    start = "<s>" if begun else ""
+    assert made.decode(block.ids, skip_special=False) == f"{start}one</s>{start}two</s>"

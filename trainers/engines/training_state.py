@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,10 @@ def save_state(
     tensors: dict[str, torch.Tensor] = {}
     scalars: dict[str, float] = {}
     for index, values in optimizer.state_dict()["state"].items():
-        for name, value in values.items():
+        for name, value in _flat(values):
             if isinstance(value, torch.Tensor):
-                tensors[f"{index}.{name}"] = value.detach().cpu().contiguous()
+                # bitsandbytes' parameters share a table, which safetensors would refuse.
+                tensors[f"{index}.{name}"] = value.detach().cpu().clone().contiguous()
             else:
                 scalars[f"{index}.{name}"] = value
     tensors["random.torch"] = torch.get_rng_state()
@@ -44,7 +46,7 @@ def save_state(
     state = {
         "v": 1,
         "step": step,
-        "optimizer": {"scalars": scalars, "groups": groups},
+        "optimizer": {"scalars": dict(sorted(scalars.items())), "groups": groups},
         "scheduler": kept,
         "random": {"python": random.getstate(), "numpy": _numpy_state()},
     }
@@ -65,10 +67,10 @@ def load_state(
     for key, tensor in load_file(folder / OPTIMIZER).items():
         index, _, name = key.partition(".")
         if index != "random":
-            merged.setdefault(int(index), {})[name] = tensor
+            _put(merged.setdefault(int(index), {}), name, tensor)
     for key, value in state["optimizer"]["scalars"].items():
         index, _, name = key.partition(".")
-        merged.setdefault(int(index), {})[name] = value
+        _put(merged.setdefault(int(index), {}), name, value)
     groups = optimizer.state_dict()["param_groups"]
     for group, saved in zip(groups, state["optimizer"]["groups"], strict=True):
         # JSON has no tuples, and torch wants its betas back as one.
@@ -79,6 +81,23 @@ def load_state(
     scheduler.load_state_dict({**scheduler.state_dict(), **state["scheduler"]})
     if scheduler.base_lrs != rates:
         _set_rates(optimizer, scheduler, rates)
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield what is in a parameter's state; bitsandbytes keeps a part of it one level down."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _put(values: dict[str, Any], name: str, value: object) -> None:
+    """Put one of the values that `_flat` yields back into its place."""
+    *above, last = name.split(".")
+    for part in above:
+        values = values.setdefault(part, {})
+    values[last] = value
 
 
 def _set_rates(

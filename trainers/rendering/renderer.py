@@ -72,6 +72,7 @@ class Renderer:
     ) -> None:
         tokenizer.no_truncation()
         tokenizer.no_padding()
+        self._beginning = _beginning(tokenizer)
         # The template writes every special token itself. Without special tokens a post-processor only trims
         # white space off offsets, which would move a token out of its place.
         tokenizer.post_processor = None
@@ -117,6 +118,11 @@ class Renderer:
     def bos_token_id(self) -> int | None:
         """Id of the tokenizer's begin-of-text token, if it names one."""
         return self._special_id("bos_token")
+
+    @property
+    def beginning(self) -> tuple[int, ...]:
+        """Ids that the tokenizer puts before a plain text: none, or the begin token."""
+        return self._beginning
 
     @property
     def pad_token_id(self) -> int:
@@ -173,13 +179,13 @@ class Renderer:
         """
         return self._template.render(messages, tools=tools)
 
-    def prompt(self, messages: Sequence[Message]) -> Prompt:
+    def prompt(self, messages: Sequence[Message], tools: Sequence[Tool] | None = None) -> Prompt:
         """Render a conversation so that it ends where the assistant's answer begins.
 
         Raises:
             AcademyError: `template_failed`.
         """
-        text = self._template.render(messages, add_generation_prompt=True)
+        text = self._template.render(messages, add_generation_prompt=True, tools=tools)
         return Prompt(text, self._tokenize(text)[0])
 
     def encode(self, text: str) -> list[int]:
@@ -245,3 +251,11 @@ def _labels(ids: list[int], runs: Sequence[tuple[int, int]]) -> list[int]:
     for start, end in runs:
         labels[start:end] = ids[start:end]
     return labels
+
+
+def _beginning(tokenizer: Tokenizer) -> tuple[int, ...]:
+    """Ids that a tokenizer's own post-processor puts before a text."""
+    whole, bare = (tokenizer.encode("a", add_special_tokens=special).ids for special in (True, False))
+    places = range(len(whole) - len(bare) + 1)
+    start = next((place for place in places if whole[place : place + len(bare)] == bare), 0)
+    return tuple(whole[:start])
