@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from academy_desktop.cli.following import Following
 from academy_desktop.cli.session import Session
+from academy_desktop.core.venom.connections import Route
 from academy_desktop.core.venom.steps import Order, Step, StepName
 from academy_desktop.text.venom import VenomWords
 from trainers.events import AnyEvent
@@ -14,10 +15,10 @@ _MARKS = {"done": "✓", "kept": "✓", "planned": "·", "skipped": "–", "fail
 class Narrator:
     """Tells the steps on the screen as they happen."""
 
-    def __init__(self, session: Session, order: Order) -> None:
+    def __init__(self, session: Session, order: Order, route: Route) -> None:
         self._session = session
         self._words = venom_words(session)
-        self._steps = order.steps
+        self._steps = order.steps_on(route)
         self._step: StepName = self._steps[0]
         self._shown: Following | None = None
 

@@ -25,6 +25,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from academy_desktop.core.venom.client import VenomClient
 from academy_desktop.core.venom.connections import Limits
+from academy_desktop.core.venom.ollama import OllamaClient
 from tests.chaos.trials import Case, Trial
 from trainers.errors import AcademyError, ErrorCode
 
@@ -32,14 +33,38 @@ LIMITS = Limits(connect_s=3.0, read_s=3.0, activate_s=3.0)
 STATUSES = (301, 302, 303, 307, 308)
 #: How a server says where: `{other}` is a stranger's address.
 PLACES = ("{other}{path}", "//{authority}{path}", "{other}/", "{other}@127.0.0.1/")
+
+
+def _venom(deed: Callable[[VenomClient], object]) -> Callable[[str], object]:
+    def done(url: str) -> object:
+        with VenomClient(url, LIMITS) as client:
+            return deed(client)
+
+    return done
+
+
+def _ollama(deed: Callable[[OllamaClient], object]) -> Callable[[str], object]:
+    def done(url: str) -> object:
+        with OllamaClient(url, LIMITS) as client:
+            return deed(client)
+
+    return done
+
+
 #: What a client asks that tells something: everything that changes a server, and a look.
-DEEDS: dict[str, Callable[[VenomClient], object]] = {
-    "greet": lambda client: client.greet(),
-    "adapters": lambda client: client.adapters(),
-    "lessons": lambda client: client.lessons(10),
-    "sign": lambda client: client.sign("adapter", "ollama", "gemma3:4b", "signer"),
-    "activate": lambda client: client.activate("adapter", "ollama", "gemma3:4b", "base"),
-    "deactivate": lambda client: client.deactivate(deploy=True),
+DEEDS: dict[str, Callable[[str], object]] = {
+    "greet": _venom(lambda client: client.greet()),
+    "adapters": _venom(lambda client: client.adapters()),
+    "lessons": _venom(lambda client: client.lessons(10)),
+    "chat": _venom(lambda client: client.chat("Are you there?", 16)),
+    "sign": _venom(lambda client: client.sign("adapter", "ollama", "gemma3:4b", "signer")),
+    "activate": _venom(lambda client: client.activate("adapter", "ollama", "gemma3:4b", "base")),
+    "deactivate": _venom(lambda client: client.deactivate(deploy=True)),
+    "model": _venom(lambda client: client.activate_model("gemma3:4b", "ollama")),
+    "blob": _ollama(lambda client: client.has_blob("0" * 64)),
+    "upload": _ollama(lambda client: client.send_blob(Path(__file__), "0" * 64, lambda done, total: None)),
+    "create": _ollama(lambda client: client.create("model", "gemma3:4b", "0" * 64)),
+    "delete": _ollama(lambda client: client.delete("model")),
 }
 CASES = tuple(itertools.product(STATUSES, PLACES, DEEDS))
 
@@ -68,6 +93,13 @@ class _Web:
                 self.end_headers()
 
             def do_POST(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                self.do_GET()
+
+            def do_HEAD(self) -> None:
+                self.do_GET()
+
+            def do_DELETE(self) -> None:
                 self.do_GET()
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as inherited
@@ -104,8 +136,8 @@ def redirects(root: Path) -> Trial:
         with _Web() as stranger:
             other = f"http://{stranger.authority}"
             where = place.replace("{other}", other).replace("{authority}", stranger.authority)
-            with _Web((status, where)) as server, VenomClient(f"http://{server.authority}", LIMITS) as client:
-                code = _code_of(lambda: DEEDS[deed](client))
+            with _Web((status, where)) as server:
+                code = _code_of(lambda: DEEDS[deed](f"http://{server.authority}"))
             if stranger.asked:
                 return f"{status} to {place} at {deed}: the stranger was asked {stranger.asked}"
             if code is not ErrorCode.VENOM_REDIRECTED or len(server.asked) != 1:

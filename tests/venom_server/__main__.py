@@ -6,8 +6,10 @@ import argparse
 import sys
 import tempfile
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
+from tests.venom_server.ollama import OllamaServer, OllamaState
 from tests.venom_server.server import VenomServer
 from tests.venom_server.state import Switches, VenomState
 
@@ -17,6 +19,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.venom_server", description=__doc__)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--models-dir", type=Path, help="default: a new temporary folder")
+    parser.add_argument("--ollama", action="store_true", help="its Ollama too; the third line is its address")
     parser.add_argument("--model", action="append", help="a model that the runtime has; may be repeated")
     for flag in ("disabled", "remote", "older", "no-runtime", "no-deploy"):
         parser.add_argument(f"--{flag}", action="store_true")
@@ -33,8 +36,12 @@ def main() -> None:
             runtime_up=not asked.no_runtime,
             deploys=not asked.no_deploy,
         )
-        with VenomServer(state, asked.port) as server:
+        with ExitStack() as stack:
+            server = stack.enter_context(VenomServer(state, asked.port))
             sys.stdout.write(f"{server.url}\n{models_dir}\n")
+            if asked.ollama:
+                ollama = stack.enter_context(OllamaServer(OllamaState(state.ollama)))
+                sys.stdout.write(f"{ollama.url}\n")
             sys.stdout.flush()
             try:
                 threading.Event().wait()

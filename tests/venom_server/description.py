@@ -39,11 +39,33 @@ ACTIVATE_MODEL: dict[str, Any] = {
     "required": ["name", "runtime"],
 }
 
+
+def _or_nothing(kind: str) -> dict[str, Any]:
+    return {"anyOf": [{"type": kind}, {"type": "null"}]}
+
+
+CHAT: dict[str, Any] = {
+    "properties": {
+        "content": {"type": "string", "maxLength": 50000, "minLength": 1},
+        **{name: _or_nothing("string") for name in ("model", "session_id")},
+        **{name: _or_nothing("boolean") for name in ("think", "stream", "logprobs")},
+        "temperature": _or_nothing("number"),
+        "max_tokens": _or_nothing("integer"),
+        # not told apart by anybody here
+        **{
+            name: {}
+            for name in ("top_p", "top_logprobs", "response_format", "format", "tools", "tool_choice")
+        },
+    },
+    "required": ["content"],
+}
+
 ACADEMY = "/api/v1/academy"
 #: (method, path) → schema of the body, or None.
 ROUTES: dict[tuple[str, str], dict[str, Any] | None] = {
     ("GET", "/healthz"): None,
     ("GET", f"{ACADEMY}/status"): None,
+    ("GET", f"{ACADEMY}/jobs"): None,
     ("GET", f"{ACADEMY}/adapters"): None,
     ("GET", f"{ACADEMY}/adapters/audit"): None,
     ("POST", f"{ACADEMY}/adapters/activate"): ACTIVATE,
@@ -55,6 +77,7 @@ ROUTES: dict[tuple[str, str], dict[str, Any] | None] = {
     ("GET", "/api/v1/models"): None,
     ("POST", "/api/v1/models/activate"): ACTIVATE_MODEL,
     ("GET", "/api/v1/config/runtime"): None,
+    ("POST", "/api/v1/llm/simple/stream"): CHAT,
 }
 #: Not in servers from before March 2026.
 NEWER = (f"{ACADEMY}/adapters/audit", f"{ACADEMY}/adapters/{{adapter_id}}/sign")
@@ -115,7 +138,7 @@ def fits(rule: dict[str, Any], value: object, schemas: dict[str, Any] | None = N
         return any(fits(one, value, schemas) for one in rule["anyOf"])
     if "enum" in rule and value not in rule["enum"]:
         return False
-    if isinstance(value, str) and len(value) > rule.get("maxLength", len(value)):
+    if isinstance(value, str) and not rule.get("minLength", 0) <= len(value) <= rule.get("maxLength", 1e9):
         return False
     if "type" in rule and not isinstance(value, KINDS[rule["type"]]):
         return False

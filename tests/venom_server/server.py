@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tests.venom_server.chat import Stream, chat
 from tests.venom_server.description import ACADEMY, NEWER, ROUTES, describe, mistakes
 from tests.venom_server.state import Refused, VenomState
 
@@ -142,9 +143,12 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if fault == "garbled":
             status, answer = 502, {"detail": "Bad Gateway"}
-        content = json.dumps(answer).encode()
+        content = b"" if isinstance(answer, Stream) else json.dumps(answer).encode()
+        kind = "application/json"
+        if isinstance(answer, Stream):
+            content, kind = answer.events, "text/event-stream; charset=utf-8"
         self.send_response(status)
-        for name, value in {"Content-Type": "application/json", **headers}.items():
+        for name, value in {"Content-Type": kind, **headers}.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
@@ -192,6 +196,8 @@ def _done(
             return {"status": "ok", "component": "venom-core"}
         case "/status":
             return state.status()
+        case "/jobs":
+            return {"count": len(state.jobs), "jobs": state.jobs[: int(query.get("limit", ["50"])[0])]}
         case "/adapters":
             return state.adapters()
         case "/adapters/audit":
@@ -213,6 +219,8 @@ def _done(
             return state.models()
         case "/api/v1/models/activate":
             return state.activate_model(body)
+        case "/api/v1/llm/simple/stream":
+            return chat(state, body)
         case "/api/v1/config/runtime":
             config = {"ACADEMY_MODELS_DIR": str(state.models_dir)}
             return {"status": "success", "config": config, "config_sources": {}}

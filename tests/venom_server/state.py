@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.venom_server.catalogue import TRAINABLE, canonical, is_inconsistent, read_metadata, trusted_base
+from tests.venom_server.runtimes import CLOUD_RUNTIMES, LOCAL_RUNTIMES, runtime_options
 
 PREFIX = "venom-adapter-"
-LOCAL_RUNTIMES = ("ollama", "vllm", "onnx")
-CLOUD_RUNTIMES = ("openai", "google")
+ENDINGS = ("running", "finished", "failed")
 COMPONENTS = ("professor", "dataset_curator", "gpu_habitat", "lessons_store", "model_manager")
 #: A folder without one of these, and of no such name, is taken for a base model.
 MARKERS = ("training.log", "train_script.py")
@@ -40,7 +40,11 @@ def coded(status: int, code: str, message: str, **about: object) -> Refused:
 
 @dataclass
 class Switches:
-    """What is wrong with the server today."""
+    """What is wrong with the server today.
+
+    `chat`: what it says; None: it has no address of a runtime. `restarting`: questions until the runtime is
+    there again.
+    """
 
     academy: bool = True
     ready: bool = True
@@ -49,6 +53,8 @@ class Switches:
     runtime_up: bool = True
     deploys: bool = True
     forgets_previous: bool = False
+    chat: str | None = "Yes, I am here."
+    restarting: int = 0
     slow: frozenset[str] = frozenset()
     late_lists: int = 0
     rate_limited: int = 0
@@ -67,6 +73,7 @@ class VenomState:
     previous: str = ""
     switches: Switches = field(default_factory=Switches)
     lessons: list[dict[str, Any]] = field(default_factory=list)
+    jobs: list[dict[str, Any]] = field(default_factory=list)
 
     # the registry
 
@@ -116,18 +123,19 @@ class VenomState:
 
     def status(self) -> dict[str, Any]:
         on = self.switches.academy and self.switches.ready
+        ended = [job["status"] for job in self.jobs]
         return {
             "enabled": self.switches.academy,
             "components": dict.fromkeys(COMPONENTS, on),
             "gpu": {"available": False, "enabled": False, "message": "no GPU"},
             "lessons": {
-                "total_lessons": 0,
+                "total_lessons": len(self.lessons),
                 "unique_tags": 0,
                 "tag_distribution": {},
                 "oldest_lesson": None,
                 "newest_lesson": None,
             },
-            "jobs": {"total": 0, "running": 0, "finished": 0, "failed": 0},
+            "jobs": {"total": len(self.jobs), **{name: ended.count(name) for name in ENDINGS}},
             "config": {"min_lessons": 100, "training_interval_hours": 24},
         }
 
@@ -226,32 +234,7 @@ class VenomState:
         }
 
     def runtime_options(self) -> dict[str, Any]:
-        runtimes = [
-            {
-                "runtime_id": name,
-                "source_type": "local-runtime" if name in LOCAL_RUNTIMES else "cloud-api",
-                "configured": True,
-                "available": name == "ollama" or name in CLOUD_RUNTIMES,
-                "status": "online",
-                "reason": None,
-                "active": name == self.runtime,
-                "models": [{"name": model} for model in self.ollama] if name == "ollama" else [],
-                "adapter_deploy_supported": name in LOCAL_RUNTIMES,
-                "adapter_deploy_mode": "ollama_modelfile" if name == "ollama" else None,
-                "supports_adapter_import_safetensors": True,
-                "supports_adapter_import_gguf": name == "ollama",
-                "supports_adapter_runtime_apply": name in LOCAL_RUNTIMES,
-                "supports_native_training": False,
-            }
-            for name in (*LOCAL_RUNTIMES, *CLOUD_RUNTIMES)
-        ]
-        catalogue: dict[str, Any] = {"all_adapters": [], "by_runtime": {}, "by_runtime_model": {}}
-        return {
-            "runtimes": runtimes,
-            "model_catalog": {"trainable_models": [], "chat_models": []},
-            "adapter_catalog": catalogue,
-            "model_audit": {},
-        }
+        return runtime_options(self.runtime, self.ollama)
 
     # changing
 
@@ -388,6 +371,7 @@ class VenomState:
         if runtime != "ollama" or name.removesuffix(":latest") not in known:
             raise Refused(400, f"Model {name} nie jest serwowalny dla {runtime}")
         self.model, self.runtime = name, runtime
+        self.switches.restarting = 1  # the runtime's service is started anew
         return {"success": True, "message": f"Model {name} aktywowany dla {runtime}"}
 
     # inside

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Runtimes that the server can switch between by itself.
 LOCAL_RUNTIMES: Final = frozenset({"ollama", "vllm", "onnx"})
+#: An Academy that is not there, or not on.
+_NO_ACADEMY: Final = frozenset({ErrorCode.VENOM_DISABLED, ErrorCode.VENOM_NOT_READY, ErrorCode.VENOM_OLDER})
 
 
 @dataclass(frozen=True)
@@ -63,40 +65,61 @@ def adapter_of(model: str) -> str | None:
     return model.removeprefix(CHAT_PREFIX).removesuffix(":latest") if model.startswith(CHAT_PREFIX) else None
 
 
-def look(client: VenomClient) -> Seen:
-    """Ask the server for both accounts."""
+def look(client: VenomClient, *, registry: bool = True) -> Seen:
+    """Ask the server for both accounts.
+
+    Args:
+        client: the server.
+        registry: its Academy has to answer; without, one that is off has nothing active.
+    """
     active = client.active_model()
-    adapters = client.adapters()
+    try:
+        adapters = client.adapters()
+    except AcademyError as error:
+        if registry or error.code not in _NO_ACADEMY:
+            raise
+        adapters = ()
     named = next((one.adapter_id for one in adapters if one.is_active), None)
     return Seen(active.runtime, active.active_model or "", named, adapters)
 
 
-def restore(client: VenomClient, before: Before) -> Seen:
+def restore(client: VenomClient, before: Before, *, registry: bool = True) -> Seen:
     """Bring the server back to what it used, both accounts; does nothing where nothing differs.
+
+    `registry`: as `look` takes it.
 
     Raises:
         AcademyError: `venom_rollback_failed`; whatever the server refuses on the way.
     """
-    seen = look(client)
+    seen = look(client, registry=registry)
     if seen.adapter_id is not None and seen.adapter_id != before.adapter_id:
         # The server's own way back, where the chat uses the adapter; else its registry alone is cleared.
         client.deactivate(deploy=seen.agrees)
-        seen = look(client)
+        seen = look(client, registry=registry)
     if not _chat_is_back(seen, before):
         if before.runtime not in LOCAL_RUNTIMES or not before.model:
             raise _failed(before, seen)
         client.activate_model(before.model, before.runtime)
-        seen = look(client)
+        seen = look(client, registry=registry)
     if before.adapter_id is not None and seen.adapter_id != before.adapter_id:
         client.mark_active(before.adapter_id, before.runtime)
-        seen = look(client)
+        seen = look(client, registry=registry)
     if not _chat_is_back(seen, before) or seen.adapter_id != before.adapter_id:
         raise _failed(before, seen)
     return seen
 
 
-def mend(client: VenomClient, adapter_id: str, before: Before | None) -> bool:
+def mend(
+    client: VenomClient, adapter_id: str, before: Before | None, *, undo: bool = False, registry: bool = True
+) -> bool:
     """Make registry and chat agree after a push that nobody saw the end of.
+
+    Args:
+        client: the server.
+        adapter_id: what the push was about.
+        before: what the server used before it.
+        undo: the push was on its way back.
+        registry: the push went through the Academy; else its model alone counts.
 
     Returns:
         Whether the server uses the adapter now. Else it uses what it used before, or what somebody else
@@ -105,12 +128,24 @@ def mend(client: VenomClient, adapter_id: str, before: Before | None) -> bool:
     Raises:
         AcademyError: as `restore`.
     """
-    seen = look(client)
-    if seen.uses(adapter_id):
+    seen = look(client, registry=registry)
+    is_in_chat = adapter_of(seen.model) == adapter_id
+    if not undo and (seen.uses(adapter_id) if registry else is_in_chat and seen.adapter_id is None):
         return True
-    if not seen.agrees or adapter_of(seen.model) == adapter_id:
-        restore(client, before or seen.as_before())
+    is_half = is_in_chat or (not seen.agrees if registry else _is_cleared(seen, before))
+    if is_half:
+        restore(client, before or seen.as_before(), registry=registry)
     return False
+
+
+def _is_cleared(seen: Seen, before: Before | None) -> bool:
+    """Whether the registry was cleared for another model, which the chat did not get."""
+    return (
+        before is not None
+        and before.adapter_id is not None
+        and seen.adapter_id is None
+        and (same_model(seen.model, before.model))
+    )
 
 
 def _chat_is_back(seen: Seen, before: Before) -> bool:

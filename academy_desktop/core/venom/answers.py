@@ -5,6 +5,7 @@ Owns the shapes. Unknown fields are ignored, for servers grow; refuses to know h
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +65,23 @@ class JobCounts(Answer):
     running: int = 0
     finished: int = 0
     failed: int = 0
+
+
+class ServerJob(Answer):
+    """One training that the server did itself; the times in ISO 8601."""
+
+    job_id: str
+    job_name: str | None = None
+    status: str
+    base_model: str | None = None
+    started_at: str | None = None
+    finished_at: str | None = None
+
+
+class ServerJobs(Answer):
+    """Trainings of the server, the newest first."""
+
+    jobs: tuple[ServerJob, ...] = ()
 
 
 class AcademyStatus(Answer):
@@ -168,6 +186,28 @@ class Lessons(Answer):
 
 
 @dataclass(frozen=True)
+class Said:
+    """What the chat said, read from a stream of server-sent events; `trouble` where it ended in an error."""
+
+    text: str
+    trouble: str = ""
+
+    @classmethod
+    def of(cls, stream: bytes) -> Said:
+        """Put the pieces of a stream together; what is no event of the chat is passed over."""
+        text, trouble = "", ""
+        for block in stream.decode(errors="replace").replace("\r\n", "\n").split("\n\n"):
+            fields = dict(_field(line) for line in block.splitlines())
+            content = _object(fields.get("data", ""))
+            match fields.get("event"):
+                case "content":
+                    text += str(content.get("text") or "")
+                case "error":
+                    trouble = str(content.get("code") or content.get("message") or "error")
+        return cls(text.strip(), trouble)
+
+
+@dataclass(frozen=True)
 class Features:
     """What the server can do, by the paths that it has; servers name no useful version."""
 
@@ -184,3 +224,16 @@ class Features:
 def same_model(one: str | None, other: str | None) -> bool:
     """Whether two names mean the same model: Ollama leaves out `:latest` or not."""
     return (one or "").removesuffix(":latest") == (other or "").removesuffix(":latest")
+
+
+def _field(line: str) -> tuple[str, str]:
+    name, _, value = line.partition(":")
+    return name, value.strip()
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -1,20 +1,17 @@
 """Talks to one Venom server over HTTP.
 
-Owns requests, time limits and the reading of answers; every trouble leaves as an `AcademyError`. Follows no
-redirects and uses no proxy: a server tells its own computer by the source address. Refuses to know adapters'
-files and the order of a push.
+Owns what is asked and the reading of answers; every trouble leaves as an `AcademyError`. Refuses to know
+adapters' files and the order of a push.
 """
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from academy_desktop.core.venom.answers import (
@@ -27,6 +24,9 @@ from academy_desktop.core.venom.answers import (
     Features,
     Lessons,
     RuntimeOptions,
+    Said,
+    ServerJob,
+    ServerJobs,
     ServerModels,
     Signed,
 )
@@ -38,6 +38,7 @@ from academy_desktop.core.venom.refusals import (
     refusal,
     refuses_strangers,
 )
+from academy_desktop.core.venom.wire import Enough, Wire
 from trainers.errors import AcademyError, ErrorCode, Fact
 
 T = TypeVar("T")
@@ -45,12 +46,13 @@ Facts = dict[str, Fact]
 
 ACADEMY: Final = "/api/v1/academy"
 ADAPTERS: Final = f"{ACADEMY}/adapters"
+CHAT: Final = "/api/v1/llm/simple/stream"
 #: An id that no adapter has: asking for its activation tells whether the server would listen at all.
 PROBE_ID: Final = "academy-desktop-probe"
-#: No answer is as long; whatever streams without end is no Venom.
-ANSWER_BYTES: Final = 16 * 1024 * 1024
 #: Pauses that the server asks for are kept up to this, in all, for one request.
 PATIENCE_S: Final = 60.0
+#: Characters of an answer of the chat after which no more is wanted.
+ANSWER_LENGTH: Final = 100
 #: A request that changes nothing is sent this often through a door that breaks.
 DOOR_TRIES: Final = 3
 
@@ -76,12 +78,10 @@ class VenomClient:
         door: Callable[[], int] | None = None,
     ) -> None:
         self.url = url
-        self._door = door
         self._limits = limits or Limits()
         self._pause = pause
-        # The system's certificates, so that a home network's own authority counts.
-        secure = ssl.create_default_context() if url.startswith("https:") else False
-        self._http = httpx.Client(verify=secure, trust_env=False, follow_redirects=False)
+        self._tries = DOOR_TRIES if door is not None else 1
+        self._wire = Wire(url, self._limits, door)
 
     def __enter__(self) -> VenomClient:
         return self
@@ -93,7 +93,7 @@ class VenomClient:
 
     def close(self) -> None:
         """Close the connection."""
-        self._http.close()
+        self._wire.close()
 
     # looking
 
@@ -131,6 +131,10 @@ class VenomClient:
             sign=f"{ADAPTERS}/{{adapter_id}}/sign" in paths,
             deploy="deploy_to_chat_runtime" in request,
         )
+
+    def jobs(self, limit: int) -> tuple[ServerJob, ...]:
+        """Return the newest trainings that the server did itself, at most `limit`."""
+        return self._get(f"{ACADEMY}/jobs", ServerJobs, params={"limit": str(limit)}).jobs[:limit]
 
     def active_model(self) -> ActiveModel:
         """Return what the chat uses."""
@@ -179,6 +183,22 @@ class VenomClient:
         if knows_no_such_adapter(reply):
             return True
         raise refusal(reply, self.url, f"{ADAPTERS}/activate", {})
+
+    def chat(self, question: str, max_tokens: int) -> Said:
+        """Ask the chat's model something, as everybody who uses the chat does: without naming a model.
+
+        Of a long answer only the beginning is heard.
+
+        Raises:
+            AcademyError: as `greet`; a refusal as it stands.
+        """
+        body = {"content": question, "max_tokens": max_tokens, "temperature": 0.0, "think": False}
+        reply = self._ask(
+            "POST", CHAT, json=body, read_s=self._limits.chat_s, again=True, enough=_is_answer_enough
+        )
+        if not reply.is_ok:
+            raise refusal(reply, self.url, CHAT, {})
+        return Said.of(reply.body)
 
     # changing
 
@@ -251,6 +271,7 @@ class VenomClient:
         params: Mapping[str, str] | None = None,
         read_s: float | None = None,
         again: bool = False,
+        enough: Enough | None = None,
     ) -> Reply:
         """Send a request, again after each pause that the server asks for.
 
@@ -265,7 +286,9 @@ class VenomClient:
         again = again or method == "GET"
         waited_s = 0.0
         while True:
-            reply = self._send_again(method, path, limit_s, again=again, json=json, params=params)
+            reply = self._send_again(
+                method, path, limit_s, again=again, enough=enough, json=json, params=params
+            )
             if reply.status != 429:
                 return reply
             wanted_s = pause_s(reply)
@@ -276,74 +299,14 @@ class VenomClient:
 
     def _send_again(self, method: str, path: str, limit_s: float, *, again: bool, **sent: Any) -> Reply:
         """Send a request; one that may come twice is sent again where the way to the server broke."""
-        tries = DOOR_TRIES if self._door is not None and again else 1
+        tries = self._tries if again else 1
         for number in range(tries):
             try:
-                return self._send(self._request(method, path, **sent), limit_s)
+                return self._wire.ask(method, path, limit_s, **sent)
             except AcademyError as error:
                 if error.code is not ErrorCode.VENOM_UNREACHABLE or number == tries - 1:
                     raise
         raise AssertionError
-
-    def _request(self, method: str, path: str, **sent: Any) -> httpx.Request:
-        if self._door is None:
-            return self._http.build_request(method, f"{self.url}{path}", **sent)
-        parts = urlsplit(self.url)
-        at = parts._replace(netloc=f"127.0.0.1:{self._door()}").geturl()
-        request = self._http.build_request(method, f"{at}{path}", **sent)
-        # a certificate is the server's own, not that of the door
-        request.extensions["sni_hostname"] = parts.hostname
-        return request
-
-    def _send(self, request: httpx.Request, limit_s: float) -> Reply:
-        timeout = httpx.Timeout(limit_s, connect=min(limit_s, self._limits.connect_s))
-        request.extensions["timeout"] = timeout.as_dict()
-        deadline = time.monotonic() + limit_s
-        try:
-            response = self._http.send(request, stream=True)
-            try:
-                body = self._body(response, deadline)
-            finally:
-                response.close()
-        except (httpx.TimeoutException, TimeoutError) as error:
-            raise AcademyError(ErrorCode.VENOM_TIMEOUT, url=self.url, patience=limit_s) from error
-        except httpx.ProtocolError as error:
-            if any(word in str(error) for word in ("disconnected", "closed")):
-                raise self._unreachable("the connection was cut") from error
-            raise AcademyError(ErrorCode.VENOM_NOT_VENOM, url=self.url, detail="no HTTP") from error
-        except httpx.DecodingError as error:
-            raise AcademyError(ErrorCode.VENOM_ANSWER_INVALID, path=request.url.path) from error
-        except httpx.TransportError as error:
-            raise self._transport_error(error) from error
-        return Reply(response.status_code, dict(response.headers), body)
-
-    def _body(self, response: httpx.Response, deadline: float) -> bytes:
-        """Read an answer whole, within bounds of size and time."""
-        body = bytearray()
-        for chunk in response.iter_bytes():
-            body += chunk
-            if len(body) > ANSWER_BYTES:
-                detail = f"more than {ANSWER_BYTES} bytes"
-                raise AcademyError(
-                    ErrorCode.VENOM_ANSWER_INVALID, path=response.request.url.path, detail=detail
-                )
-            if time.monotonic() > deadline:
-                raise TimeoutError
-        return bytes(body)
-
-    def _transport_error(self, error: httpx.TransportError) -> AcademyError:
-        cause: BaseException | None = error
-        while cause is not None:
-            if isinstance(cause, ssl.SSLError):
-                detail = getattr(cause, "verify_message", "") or cause.reason
-                return AcademyError(ErrorCode.VENOM_TLS, url=self.url, detail=detail)
-            if isinstance(cause, OSError) and cause.strerror:
-                return self._unreachable(cause.strerror)
-            cause = cause.__cause__ or cause.__context__
-        return self._unreachable(str(error))
-
-    def _unreachable(self, detail: str) -> AcademyError:
-        return AcademyError(ErrorCode.VENOM_UNREACHABLE, url=self.url, detail=detail)
 
 
 def _inner(content: object, *names: str) -> Mapping[str, Any]:
@@ -351,3 +314,7 @@ def _inner(content: object, *names: str) -> Mapping[str, Any]:
     for name in names:
         content = content.get(name) if isinstance(content, dict) else None
     return content if isinstance(content, dict) else {}
+
+
+def _is_answer_enough(stream: bytes) -> bool:
+    return len(Said.of(stream).text) > ANSWER_LENGTH

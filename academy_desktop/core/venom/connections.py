@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
@@ -29,16 +29,22 @@ from trainers.space import is_full
 KEPT_ACTIVATIONS: Final = 20
 #: A change of the file takes milliseconds.
 _LOCK_S = 10.0
+#: How an adapter gets to a server: into its models folder, as seen from here or over SSH, or its Ollama.
+Route = Literal["folder", "ssh", "ollama"]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds that a request may take. The server does a whole activation before it answers."""
+    """Seconds that a request may take.
+
+    The server does a whole activation before it answers, and loads the chat's model before its first word.
+    """
 
     connect_s: float = 5.0
     read_s: float = 20.0
     activate_s: float = 6000.0
+    chat_s: float = 180.0
 
 
 class Before(Record):
@@ -63,6 +69,7 @@ class Connection(Record):
         url: where it answers; over SSH, its port as seen on its own computer.
         models_dir: where it looks for adapters, as seen from here, or with `ssh` from there.
         ssh: how its computer is reached; None for a server that is asked directly.
+        ollama: where the Ollama answers that it uses, for a server whose files cannot be reached.
         activations: the newest last.
     """
 
@@ -70,7 +77,13 @@ class Connection(Record):
     url: str
     models_dir: str | None = None
     ssh: SshRoute | None = None
+    ollama: str | None = None
     activations: tuple[Activation, ...] = ()
+
+    @property
+    def route(self) -> Route:
+        """How an adapter gets there."""
+        return "ollama" if self.ollama else "ssh" if self.ssh else "folder"
 
     def activation_of(self, adapter_id: str) -> Activation | None:
         """Return the newest activation of an adapter."""
@@ -98,7 +111,8 @@ class Connection(Record):
 
     def same_way_as(self, other: Connection) -> bool:
         """Whether both lead to the same server and folder on the same way."""
-        return (self.url, self.models_dir, self.ssh) == (other.url, other.models_dir, other.ssh)
+        ways = [(one.url, one.models_dir, one.ssh, one.ollama) for one in (self, other)]
+        return ways[0] == ways[1]
 
 
 class _Stored(Record):
@@ -134,26 +148,25 @@ class Connections:
         return _find(self.all(), name)
 
     def add(
-        self, name: str, url: str, models_dir: Path | str | None = None, ssh: SshRoute | None = None
+        self,
+        name: str,
+        url: str,
+        models_dir: Path | str | None = None,
+        ssh: SshRoute | None = None,
+        ollama: str | None = None,
     ) -> Connection:
-        """Remember a server; for one that is known by this name, change its models folder and SSH login.
+        """Remember a server; for one that is known by this name, change how it is reached.
 
         Raises:
             AcademyError: `connection_name_invalid`, `venom_url_invalid`, `venom_folder_missing`,
                 `connection_exists` when the name means another server; as `all`.
         """
-        wanted = draft(name, url, models_dir, ssh)
+        wanted = draft(name, url, models_dir, ssh, ollama)
         with self._changing() as connections:
             known = next((one for one in connections if one.name == name), None)
             if known is not None and known.url != wanted.url:
                 raise AcademyError(ErrorCode.CONNECTION_EXISTS, connection=name, url=known.url)
-            made = known or wanted
-            made = made.model_copy(
-                update={
-                    "models_dir": wanted.models_dir or made.models_dir,
-                    "ssh": _with_known_key(wanted.ssh, made.ssh),
-                }
-            )
+            made = _going(known or wanted, wanted)
             connections[:] = [*(one for one in connections if one.name != name), made]
         return made
 
@@ -271,26 +284,60 @@ class Connections:
             detail = error.strerror or str(error)
             raise AcademyError(ErrorCode.FILE_UNREADABLE, path=str(self._path), detail=detail) from error
         except ValidationError as error:
-            for problem in error.errors():
-                if problem["loc"] == ("v",) and isinstance(found := problem["input"], int):
-                    raise AcademyError(
-                        ErrorCode.PROTOCOL_NEWER, path=str(self._path), found=found, known=PROTOCOL_VERSION
-                    ) from error
+            if (found := newer_version(error)) is not None:
+                raise AcademyError(
+                    ErrorCode.PROTOCOL_NEWER, path=str(self._path), found=found, known=PROTOCOL_VERSION
+                ) from error
             detail = error.errors()[0]["msg"]
             raise AcademyError(ErrorCode.FILE_UNREADABLE, path=str(self._path), detail=detail) from error
 
 
 def draft(
-    name: str, url: str, models_dir: Path | str | None = None, ssh: SshRoute | None = None
+    name: str,
+    url: str,
+    models_dir: Path | str | None = None,
+    ssh: SshRoute | None = None,
+    ollama: str | None = None,
 ) -> Connection:
-    """Return a connection that is not remembered yet; with `ssh`, the folder is one of the other computer.
+    """Return a connection that is not remembered yet.
+
+    Args:
+        name: what to call it.
+        url: its address.
+        models_dir: its models folder; with `ssh`, one of the other computer.
+        ssh: how its computer is reached.
+        ollama: the address of its Ollama; whoever has this needs neither a folder nor SSH.
 
     Raises:
         AcademyError: as `checked_name`, `checked_url` and `checked_folder`.
     """
     checked = Connection(name=checked_name(name), url=checked_url(url), ssh=ssh)
+    if ollama:
+        return checked.model_copy(update={"ssh": None, "ollama": checked_url(ollama)})
     place = (str(models_dir) if ssh else str(checked_folder(Path(models_dir)))) if models_dir else None
     return checked.model_copy(update={"models_dir": place})
+
+
+def newer_version(error: ValidationError) -> int | None:
+    """Return the version of a record that is not of ours; None where something else is wrong with it."""
+    for problem in error.errors():
+        if problem["loc"] == ("v",) and isinstance(found := problem["input"], int):
+            return found
+    return None
+
+
+def _going(known: Connection, wanted: Connection) -> Connection:
+    """A connection that goes the way that is wanted; what of it is not named stays as it was."""
+    if wanted.ollama:
+        return known.model_copy(update={"models_dir": None, "ssh": None, "ollama": wanted.ollama})
+    leaves_ollama = wanted.models_dir or wanted.ssh
+    return known.model_copy(
+        update={
+            "models_dir": wanted.models_dir or known.models_dir,
+            "ssh": _with_known_key(wanted.ssh, known.ssh),
+            "ollama": None if leaves_ollama else known.ollama,
+        }
+    )
 
 
 def _with_known_key(wanted: SshRoute | None, known: SshRoute | None) -> SshRoute | None:

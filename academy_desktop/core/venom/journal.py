@@ -15,16 +15,16 @@ from typing import Final, Literal
 
 from pydantic import ValidationError
 
-from academy_desktop.core.venom.connections import Before, Connection
-from academy_desktop.core.venom.steps import Order, Sent, StepName
+from academy_desktop.core.venom.connections import Before, Connection, Route, newer_version
+from academy_desktop.core.venom.steps import UNDIVIDED, Order, Sent, StepName
 from trainers.errors import AcademyError, ErrorCode
-from trainers.layout import Record, write_record
+from trainers.layout import PROTOCOL_VERSION, Record, write_record
 from trainers.space import is_full
 
 #: Entries that are kept of what is over.
 KEPT: Final = 200
 #: From here on the server may be halfway, with registry and chat out of step.
-CHANGING: Final[tuple[StepName, ...]] = ("activate", "verify", "rollback")
+CHANGING: Final[frozenset[StepName]] = UNDIVIDED
 
 #: `running`: it is, or the program died. `undone`: the server was brought back to what it used before.
 State = Literal["running", "done", "failed", "cancelled", "undone"]
@@ -37,7 +37,9 @@ class Entry(Record):
     connection: str
     url: str
     job: str
+    route: Route = "folder"
     adapter_id: str = ""
+    certified: bool | None = None
     placed: bool = False
     activate: bool = False
     by: str = ""
@@ -73,6 +75,7 @@ class Journal:
             connection=connection.name,
             url=connection.url,
             job=order.job,
+            route=connection.route,
             activate=order.activate,
             by=_user(),
             begun_at=now,
@@ -82,15 +85,19 @@ class Journal:
 
     def all(self) -> Sequence[Entry]:
         """Return all entries, the newest last; one that cannot be read is left out."""
-        found = (_read(path) for path in sorted(self._folder.glob("*.json")))
-        return [entry for entry in found if entry is not None]
+        return self._read_all(strict=False)
 
     def unfinished(self, connection: str = "") -> Sequence[Entry]:
         """Return the pushes that never came to an end, of one connection or all.
 
         One that is going on at this moment is among them: ask only while nobody else pushes.
+
+        Raises:
+            AcademyError: `protocol_newer` for an entry of a later version, which may be of a push that is
+                halfway: only that version can tell.
         """
-        return [one for one in self.all() if one.state == "running" and connection in {"", one.connection}]
+        found = self._read_all(strict=True)
+        return [one for one in found if one.state == "running" and connection in {"", one.connection}]
 
     def latest(self, connection: Connection) -> dict[str, Entry]:
         """Return the newest push of each adapter that arrived on a server whole."""
@@ -124,6 +131,10 @@ class Journal:
                 ErrorCode.DATA_DIR_NOT_WRITABLE, path=str(self._folder), detail=detail
             ) from error
 
+    def _read_all(self, *, strict: bool) -> Sequence[Entry]:
+        found = (_read(path, strict=strict) for path in sorted(self._folder.glob("*.json")))
+        return [entry for entry in found if entry is not None]
+
     def _forget_old(self) -> None:
         over = [one for one in self.all() if one.state != "running"]
         for entry in over[:-KEPT]:
@@ -151,13 +162,26 @@ class Writer:
 
     def _take(self, sent: Sent) -> None:
         known = {"adapter_id": sent.adapter_id, "placed": sent.placed, "before": sent.previous}
-        self.entry = self.entry.model_copy(update={name: value for name, value in known.items() if value})
+        update = {name: value for name, value in known.items() if value}
+        self.entry = self.entry.model_copy(update={**update, "certified": sent.certified})
 
 
-def _read(path: Path) -> Entry | None:
+def _read(path: Path, *, strict: bool) -> Entry | None:
+    """One entry; None for one that cannot be read, and, unless `strict`, for one of a later version.
+
+    Raises:
+        AcademyError: `protocol_newer`.
+    """
     try:
         return Entry.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError):
+    except OSError:
+        return None
+    except ValidationError as error:
+        found = newer_version(error)
+        if strict and found is not None:
+            raise AcademyError(
+                ErrorCode.PROTOCOL_NEWER, path=str(path), found=found, known=PROTOCOL_VERSION
+            ) from error
         return None
 
 

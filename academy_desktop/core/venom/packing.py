@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from academy_desktop.core.exports import Exports
+from academy_desktop.core.exports import Exports, FinishedExport
 from academy_desktop.core.jobs import Jobs
 from academy_desktop.core.models import Models
 from academy_desktop.core.models.inspection import slug
@@ -22,6 +22,7 @@ from academy_desktop.core.venom.placement import GGUF, Parcel, Part
 from trainers.digest import sha256_of_file
 from trainers.errors import AcademyError, ErrorCode
 from trainers.exporting.base_model import read_header
+from trainers.exporting.certificate import Certificate
 from trainers.exporting.record import Export
 from trainers.files import read_regular
 from trainers.layout import RunDir
@@ -103,7 +104,27 @@ class Packing:
         """
         return self._exports.queue(run.summary.id, [LORA_GGUF])
 
-    def parcel(self, run: FinishedRun, gguf: Export, naming: Naming, runtime: str) -> Parcel:
+    def certificate(self, gguf: Export) -> Certificate | None:
+        """Return the certificate of the adapter as it lies there now; one of an older file is none."""
+        found = FinishedExport.look(gguf).certificate
+        return found if found is not None and found.export.sha256 == gguf.record.sha256 else None
+
+    def order_certificate(self, run: FinishedRun) -> str:
+        """Order the certificate of the adapter as GGUF; returns the id of the job.
+
+        Raises:
+            AcademyError: as `Exports.queue_certificate`.
+        """
+        return self._exports.queue_certificate(run.summary.id, [LORA_GGUF.name])
+
+    def parcel(
+        self,
+        run: FinishedRun,
+        gguf: Export,
+        naming: Naming,
+        runtime: str,
+        certificate: Certificate | None = None,
+    ) -> Parcel:
         """Put together what will lie in the server's folder.
 
         Raises:
@@ -121,7 +142,7 @@ class Packing:
             Part(WEIGHTS_NAME, source=run.run.adapter / WEIGHTS_NAME, sha256=run.weights_sha256),
             Part(GGUF, source=gguf.path, sha256=gguf.record.sha256),
         )
-        metadata = _metadata(run, naming, runtime)
+        metadata = _metadata(run, naming, runtime) | {"certificate": _proof(certificate)}
         log = f"{run.adapter_id}: trained with Academy Desktop as {run.summary.id}\n"
         return Parcel(run.adapter_id, metadata, parts, log)
 
@@ -161,6 +182,21 @@ def _metadata(run: FinishedRun, naming: Naming, runtime: str) -> dict[str, Any]:
             "max_seq_length": recipe.training.max_seq_length,
             "training_base_model": naming.base_model,
         },
+    }
+
+
+def _proof(certificate: Certificate | None) -> dict[str, Any]:
+    """What the description says about the proof; an adapter that was sent without one says so."""
+    if certificate is None:
+        return {"passed": None, "overridden": True}
+    return {
+        "passed": certificate.passed,
+        "overridden": not certificate.passed,
+        "created_at": _iso(certificate.created_at),
+        "sha256": certificate.export.sha256,
+        "rows": certificate.rows,
+        "top1_agreement": certificate.top1_agreement,
+        "mean_kl": certificate.mean_kl,
     }
 
 

@@ -19,16 +19,23 @@ from trainers.errors import AcademyError, ErrorCode
 
 if TYPE_CHECKING:
     from academy_desktop.core.venom.client import VenomClient
+    from academy_desktop.core.venom.ollama import OllamaClient
     from academy_desktop.core.venom.ssh import SshLink
 
 
 @dataclass(frozen=True)
 class Reach:
-    """One server within reach, for as long as the block lasts that made it so."""
+    """One server within reach, for as long as the block lasts that made it so.
+
+    Attributes:
+        link: the way over SSH, where it is taken.
+        ollama: the server's Ollama, where that is the way.
+    """
 
     connection: Connection
     client: VenomClient
     link: SshLink | None = None
+    ollama: OllamaClient | None = None
 
     def folder(self) -> ModelsFolder:
         """The server's models folder, ready to be written.
@@ -54,14 +61,20 @@ def reaching(
     Raises:
         AcademyError: `offline`.
     """
-    far = f"http://{connection.ssh.host}" if connection.ssh else connection.url
-    if offline and not _is_this_computer(far):
-        raise AcademyError(
-            ErrorCode.OFFLINE, detail=connection.ssh.host if connection.ssh else connection.url
-        )
+    if offline:
+        require_near(connection)
     # httpx and asyncssh, which most commands do without
     from academy_desktop.core.venom.client import VenomClient
 
+    if connection.ollama is not None:
+        from academy_desktop.core.venom.ollama import OllamaClient
+
+        with (
+            VenomClient(connection.url, limits) as client,
+            OllamaClient(connection.ollama, limits) as ollama,
+        ):
+            yield Reach(connection, client, ollama=ollama)
+        return
     if connection.ssh is None:
         with VenomClient(connection.url, limits) as client:
             yield Reach(connection, client)
@@ -76,12 +89,28 @@ def reaching(
         yield Reach(connection, client, link)
 
 
+def require_near(connection: Connection) -> None:
+    """Refuse another computer.
+
+    Raises:
+        AcademyError: `offline`.
+    """
+    if connection.ssh is not None:
+        if not is_this_computer(f"http://{connection.ssh.host}"):
+            raise AcademyError(ErrorCode.OFFLINE, detail=connection.ssh.host)
+        return
+    for url in (connection.url, connection.ollama):
+        if url is not None and not is_this_computer(url):
+            raise AcademyError(ErrorCode.OFFLINE, detail=url)
+
+
 def _port(url: str) -> int:
     parts = urlsplit(url)
     return parts.port or (443 if parts.scheme == "https" else 80)
 
 
-def _is_this_computer(url: str) -> bool:
+def is_this_computer(url: str) -> bool:
+    """Whether an address is one of this computer, whatever listens there."""
     host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -8,20 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from academy_desktop.core.venom.activation import adapter_of
-from academy_desktop.core.venom.answers import AcademyStatus, ActiveModel, Adapter, Features
+from academy_desktop.core.venom.activation import look as look_at_accounts
+from academy_desktop.core.venom.answers import AcademyStatus, ActiveModel, Adapter, Features, ServerJob
 from academy_desktop.core.venom.connections import Before, Connection
 from academy_desktop.core.venom.journal import Entry
 from academy_desktop.core.venom.names import DEFAULT_RUNTIME
+from academy_desktop.core.venom.ollama_carrier import made_adapters
 from academy_desktop.core.venom.reach import Reach
 from trainers.errors import AcademyError, ErrorCode
 
 if TYPE_CHECKING:
     from academy_desktop.core.venom.client import VenomClient
+    from academy_desktop.core.venom.ollama import OllamaClient
 
 T = TypeVar("T")
+
+#: Of the trainings that a server did itself, so many are asked for.
+MOST_JOBS: Final = 5
 
 #: After one of these no further request can succeed.
 _HOPELESS = frozenset(
@@ -52,9 +58,11 @@ class Report:
         reachable: a Venom server answers.
         can_activate: whether it would activate an adapter for us; None when it was not asked.
         status: its parts, graphics cards, lessons and jobs; None when it did not say.
+        jobs: the newest trainings that it did itself; none where it was not asked.
         verdicts: what it thinks of each adapter, by id.
         sent: the newest push from here of each adapter, by id.
         features: what it can do; None when it does not say.
+        told_folder: its models folder in its own words; empty when it was not asked or does not say.
         troubles: what is wrong, the most important first.
     """
 
@@ -68,8 +76,10 @@ class Report:
     active_model: str | None = None
     adapters: tuple[Adapter, ...] = ()
     status: AcademyStatus | None = None
+    jobs: tuple[ServerJob, ...] = ()
     verdicts: dict[str, str] = field(default_factory=dict)
     sent: dict[str, Entry] = field(default_factory=dict)
+    told_folder: str = ""
     troubles: list[AcademyError] = field(default_factory=list)
 
     @property
@@ -99,8 +109,13 @@ def examine(reach: Reach, *, ask_for_changes: bool) -> Report:
     status = report.status or AcademyStatus(enabled=False)
     report.academy_enabled, report.components = status.enabled, status.components
     report.features = look.at(client.features)
+    if ask_for_changes:
+        report.told_folder = look.at(client.models_folder) or ""
     active = look.at(client.active_model) or ActiveModel()
     report.active_runtime, report.active_model = active.runtime or None, active.active_model
+    if reach.ollama is not None:
+        _examine_ollama(report, look, reach.ollama, ask_for_changes=ask_for_changes)
+        return report
     if not status.enabled:
         if not look.troubles:
             look.troubles.append(AcademyError(ErrorCode.VENOM_DISABLED, url=client.url))
@@ -119,6 +134,8 @@ def _examine_academy(report: Report, look: _Look, *, ask_for_changes: bool) -> N
     if report.adapters and (report.features is None or report.features.audit):
         audit = look.at(lambda: client.audit(report.active_runtime or DEFAULT_RUNTIME))
         report.verdicts = {one.adapter_id: one.category for one in audit.adapters} if audit else {}
+    if ask_for_changes and report.status is not None and report.status.jobs.total:
+        report.jobs = look.at(lambda: client.jobs(MOST_JOBS)) or ()
     missing = report.features.missing if report.features else ()
     if missing:
         look.troubles.append(AcademyError(ErrorCode.VENOM_OLDER, url=client.url, missing=", ".join(missing)))
@@ -128,6 +145,33 @@ def _examine_academy(report: Report, look: _Look, *, ask_for_changes: bool) -> N
         report.can_activate = bool(look.at(client.takes_changes))
         if not report.can_activate and len(look.troubles) == before:
             look.troubles.append(AcademyError(ErrorCode.VENOM_REMOTE, url=client.url))
+
+
+def _examine_ollama(report: Report, look: _Look, ollama: OllamaClient, *, ask_for_changes: bool) -> None:
+    """Of a server whose Ollama is the way, the Academy may be off."""
+    before = len(look.troubles)
+    look.at(ollama.version)
+    if ask_for_changes:
+        report.adapters = look.at(lambda: _adapters_over(look.client, ollama)) or ()
+        report.can_activate = len(look.troubles) == before
+
+
+def adapters_on(reach: Reach) -> tuple[Adapter, ...]:
+    """Return the adapters on a server: those that its Academy finds, and on that way those that Ollama has.
+
+    Raises:
+        AcademyError: what is wrong with the server.
+    """
+    if reach.ollama is None:
+        return reach.client.adapters()
+    return _adapters_over(reach.client, reach.ollama)
+
+
+def _adapters_over(client: VenomClient, ollama: OllamaClient) -> tuple[Adapter, ...]:
+    seen = look_at_accounts(client, registry=False)
+    made = made_adapters(ollama, seen.model)
+    known = {one.adapter_id for one in seen.adapters}
+    return (*seen.adapters, *(one for one in made if one.adapter_id not in known))
 
 
 class _Look:

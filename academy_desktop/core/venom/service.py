@@ -11,31 +11,30 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from academy_desktop.core.exports import Exports
 from academy_desktop.core.jobs import Jobs
 from academy_desktop.core.models import Models
 from academy_desktop.core.paths import DataDir
-from academy_desktop.core.venom.activation import Seen, adapter_of, look, mend, restore
+from academy_desktop.core.venom.activation import adapter_of, chat_model, look, restore
 from academy_desktop.core.venom.answers import Adapter
-from academy_desktop.core.venom.connections import Before, Connection, Connections, Limits
+from academy_desktop.core.venom.carrier import LOOK_S
+from academy_desktop.core.venom.connections import Connection, Connections, Limits
 from academy_desktop.core.venom.journal import Entry, Journal
-from academy_desktop.core.venom.names import find_family
 from academy_desktop.core.venom.packing import Packing
 from academy_desktop.core.venom.placement import Placement
-from academy_desktop.core.venom.push import LOOK_S, Means, Push
-from academy_desktop.core.venom.reach import Reach, reaching
-from academy_desktop.core.venom.report import Report, examine
+from academy_desktop.core.venom.push import Means, Push
+from academy_desktop.core.venom.reach import Reach, reaching, require_near
+from academy_desktop.core.venom.recovery import Recovery, active_adapter, by_the_server
+from academy_desktop.core.venom.report import Report, adapters_on, examine
 from academy_desktop.core.venom.secrets import Secrets
 from academy_desktop.core.venom.ssh_route import SshRoute, fingerprint
 from academy_desktop.core.venom.steps import Listener, Order, Sent, Step, StepName
+from academy_desktop.core.venom.ways import WaysFound, find_ways
 from trainers.errors import AcademyError, ErrorCode
 from trainers.events import AnyEvent
 from trainers.locks import FileLock
-
-if TYPE_CHECKING:
-    from academy_desktop.core.venom.client import VenomClient
 
 #: Enough for a list of connections: whoever is slower is slow.
 LIST_LIMITS = Limits(connect_s=2.0, read_s=4.0)
@@ -83,6 +82,7 @@ class Venom:
         self.journal = Journal(data.pushes)
         self.secrets = secrets or Secrets()
         self.connections = Connections(data.connections, data.tmp / "connections.lock")
+        self._recovery = Recovery(self.journal, self.connections)
         self._lock = data.tmp / "venom.lock"
         self._offline = offline
         self._limits = limits or Limits()
@@ -110,6 +110,16 @@ class Venom:
             report = examine(reach, ask_for_changes=True)
         report.sent = self.journal.latest(connection)
         return report
+
+    def ways(self, connection: Connection) -> WaysFound:
+        """Find out which ways lead to a server, which need not be remembered yet; takes a few seconds.
+
+        Raises:
+            AcademyError: `offline`.
+        """
+        if self._offline:
+            require_near(connection)
+        return find_ways(connection)
 
     def host_key(self, route: SshRoute) -> str:
         """Return the public key that an SSH host shows, for the user to confirm.
@@ -152,7 +162,7 @@ class Venom:
         """
         with self._reach(self.connections.get(name)) as reach:
             reach.client.greet()
-            return reach.client.adapters()
+            return adapters_on(reach)
 
     def lessons(self, name: str, limit: int, tags: Sequence[str] = ()) -> Sequence[dict[str, Any]]:
         """Return what a server has learned from its tasks, at most `limit` lessons.
@@ -197,7 +207,7 @@ class Venom:
                 if order.dry_run:
                     yield Push(self._means, reach, order, listener)
                     return
-                if self._finish_earlier(reach, tolerant=True):
+                if self._recovery.finish(reach, tolerant=True):
                     reach = replace(reach, connection=self.connections.get(name))
                 yield Push(self._means, reach, order, listener, self.journal.begin(connection, order))
 
@@ -260,7 +270,7 @@ class Venom:
         return made
 
     def remove_adapter(self, name: str, adapter_id: str) -> None:
-        """Take an adapter off a server, over its models folder; one that is in use stays.
+        """Take an adapter off a server, over its models folder or its Ollama; one that is in use stays.
 
         Raises:
             AcademyError: `connection_unknown`, `offline`, `push_running`, `venom_adapter_in_use`,
@@ -268,9 +278,13 @@ class Venom:
         """
         with self._alone(), self._reach(self.connections.get(name)) as reach:
             reach.client.greet()
-            seen = look(reach.client)
+            seen = look(reach.client, registry=reach.ollama is None)
             if adapter_id in {seen.adapter_id, adapter_of(seen.model)}:
                 raise AcademyError(ErrorCode.VENOM_ADAPTER_IN_USE, adapter=adapter_id)
+            if reach.ollama is not None:
+                if not reach.ollama.delete(chat_model(adapter_id)):
+                    raise AcademyError(ErrorCode.VENOM_ADAPTER_GONE, path=adapter_id)
+                return
             if adapter_id not in {one.adapter_id for one in seen.adapters}:
                 raise AcademyError(ErrorCode.VENOM_ADAPTER_GONE, path=adapter_id)
             Placement(reach.folder(), self._means.owner).remove(adapter_id)
@@ -285,18 +299,19 @@ class Venom:
         with self._alone():
             connection = self.connections.get(name)
             with self._reach(connection) as reach:
-                client = reach.client
-                client.greet()
-                undone = [one for one in self._finish_earlier(reach, tolerant=False) if one.state == "undone"]
+                reach.client.greet()
+                settled = self._recovery.finish(reach, tolerant=False)
+                undone = [one for one in settled if one.state == "undone"]
                 connection = self.connections.get(name)
-                seen = look(client)
+                registry = reach.ollama is None
+                seen = look(reach.client, registry=registry)
                 if undone and seen.agrees and seen.adapter_id in {None, _adapter_before(undone[-1])}:
                     return RolledBack(seen.runtime, seen.model, seen.adapter_id)
-                known = connection.activation_of(_active(connection, seen))
+                known = connection.activation_of(active_adapter(connection, seen))
                 if known is None:
-                    found = _by_the_server(client, connection, seen)
+                    found = by_the_server(reach, seen)
                 else:
-                    found = restore(client, known.before)
+                    found = restore(reach.client, known.before, registry=registry)
                     self.connections.end_activation(name, known.adapter_id)
         return RolledBack(found.runtime, found.model, found.adapter_id)
 
@@ -310,34 +325,13 @@ class Venom:
             return Report(connection, troubles=[trouble])
 
     def _recover(self, name: str, connection: Connection | None) -> Sequence[Entry]:
-        if connection is None:  # forgotten, and with it how its server is reached
-            return [self.journal.end(entry, "failed") for entry in self.journal.unfinished(name)]
+        if connection is None:
+            return self._recovery.give_up(name)
         try:
             with self._reach(connection) as reach:
-                return self._finish_earlier(reach, tolerant=True)
+                return self._recovery.finish(reach, tolerant=True)
         except AcademyError:
             return ()
-
-    def _finish_earlier(self, reach: Reach, *, tolerant: bool) -> Sequence[Entry]:
-        """Bring registry and chat together where a push died between them; returns what was settled.
-
-        With `tolerant`, what fails is left for the next time.
-        """
-        settled: list[Entry] = []
-        for entry in self.journal.unfinished(reach.connection.name):
-            if not entry.is_halfway or entry.url != reach.connection.url:
-                self.journal.end(entry, "failed")
-                continue
-            try:
-                is_used = mend(reach.client, entry.adapter_id, entry.before)
-            except AcademyError:
-                if tolerant:
-                    continue
-                raise
-            if not is_used:
-                self.connections.end_activation(entry.connection, entry.adapter_id)
-            settled.append(self.journal.end(entry, "done" if is_used else "undone"))
-        return settled
 
     def _reach(self, connection: Connection, limits: Limits | None = None) -> AbstractContextManager[Reach]:
         return reaching(connection, limits or self._limits, self.secrets, offline=self._offline)
@@ -370,34 +364,6 @@ class Unwatched:
 
     def failed(self, step: Step) -> None:
         """A step failed."""
-
-
-def _active(connection: Connection, seen: Seen) -> str:
-    """The adapter that the registry names, or else the one that the chat's model was made from.
-
-    Raises:
-        AcademyError: `venom_nothing_to_roll_back`.
-    """
-    active = seen.adapter_id or adapter_of(seen.model)
-    if active is None:
-        raise AcademyError(ErrorCode.VENOM_NOTHING_TO_ROLL_BACK, connection=connection.name, model=seen.model)
-    return active
-
-
-def _by_the_server(client: VenomClient, connection: Connection, seen: Seen) -> Seen:
-    """Go back by what the server remembers; where it remembers nothing, to the base model of the adapter."""
-    active = _active(connection, seen)
-    if seen.adapter_id is not None:
-        client.deactivate(deploy=seen.agrees)
-    now = look(client)
-    if now.agrees:
-        return now
-    older = adapter_of(now.model)
-    if older is not None and older != active and now.base_of(older):
-        return restore(client, Before(runtime=now.runtime, model=now.model, adapter_id=older))
-    base = seen.base_of(active)
-    family = find_family([base])
-    return restore(client, Before(runtime=seen.runtime, model=family.tag if family else base))
 
 
 def _adapter_before(entry: Entry) -> str | None:

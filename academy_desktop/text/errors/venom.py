@@ -37,7 +37,7 @@ VENOM: Final = {
         N_("The connection[ “{connection}”] does not say where Venom’s models folder lies."),
         N_(
             "Add it again with --models-dir and the folder that Venom calls ACADEMY_MODELS_DIR, "
-            "often data/models beside Venom."
+            "often data/models beside Venom, or see other ways with “academy venom status”."
         ),
     ),
     ErrorCode.VENOM_FOLDER_MISSING: ErrorText(
@@ -112,8 +112,8 @@ VENOM: Final = {
         N_("Venom takes changes from its own computer only"),
         N_("Venom[ at {url}] can be looked at, but refuses changes from another computer."),
         N_(
-            "Add the connection again with --ssh USER@HOST, which is the way in, or use Academy Desktop on "
-            "that computer."
+            "Add the connection again with --ssh USER@HOST, which is the way in, or with --ollama URL where "
+            "Venom’s Ollama can be reached; or use Academy Desktop on that computer."
         ),
     ),
     ErrorCode.VENOM_REFUSED: ErrorText(
@@ -213,7 +213,7 @@ VENOM: Final = {
     ),
     ErrorCode.VENOM_ADAPTER_GONE: ErrorText(
         N_("The adapter is not there"),
-        N_("There is no adapter[ at {path}| of this name] in Venom’s models folder."),
+        N_("The server has no adapter[ {path}| of this name]."),
         N_("See which adapters the server has with “academy venom adapters”."),
     ),
     ErrorCode.VENOM_ADAPTER_IN_USE: ErrorText(

@@ -11,15 +11,16 @@ from pathlib import Path
 import pytest
 
 from academy_desktop.core.paths import DataDir
-from academy_desktop.text.venom import OUTCOMES, STEPS, VenomWords
+from academy_desktop.text.venom import FOUND, OUTCOMES, SKIPPED, STEPS, VenomWords
 from tests.academy_desktop.cli.conftest import Academy, Said
 from tests.academy_desktop.core.venom.making import WHOLE, make_finished_run, placed
+from tests.venom_server.ollama import OllamaServer, OllamaState
 from tests.venom_server.server import VenomServer
 from tests.venom_server.state import COMPONENTS, VenomState
 
 CHECKOUT = Path(__file__).parents[3]
 BASE = "gemma3:4b"
-ALL = ["connect", "export", "place", "list", "audit", "sign", "activate", "verify"]
+ALL = ["connect", "export", "certify", "place", "list", "audit", "sign", "activate", "verify", "canary"]
 
 
 @pytest.fixture
@@ -107,7 +108,10 @@ def test_without_connections_the_way_to_one_is_said(academy: Academy) -> None:
 def test_a_removed_connection_is_gone(home: Academy, server: VenomServer) -> None:
     said = home("venom", "remove", "home", "--json")
     folder = str(server.state.models_dir)
-    assert said.json == {"name": "home", "url": server.url, "models_dir": folder, "ssh": None}
+    assert said.json == {
+        "name": "home", "url": server.url, "route": "folder", "models_dir": folder,
+        "ollama": None, "ssh": None,
+    }  # fmt: skip
     assert refused(home("venom", "status", "home", "--json")) == "connection_unknown"
     assert server.asked == []
 
@@ -190,8 +194,8 @@ def test_a_push_tells_its_steps_as_they_happen(home: Academy, data: DataDir, ser
     said = home("venom", "push", run.job, "--to", "home", "--activate")
     assert said.code == 0, said.err
     heads = [line for line in said.err.splitlines() if line.startswith("[")]
-    assert heads == [f"[{number}/8] {STEPS[name]} …" for number, name in enumerate(ALL, start=1)]
-    assert said.err.count("  ✓ ") == 8
+    assert heads == [f"[{number}/10] {STEPS[name]} …" for number, name in enumerate(ALL, start=1)]
+    assert said.err.count("  ✓ ") == 10
     assert "The base model goes by “smollm2:135m” there" in said.err
     assert "academy venom rollback home" in said.out
     assert server.state.model.startswith("venom-adapter-replies-")
@@ -223,7 +227,7 @@ def test_a_dry_run_shows_the_steps(home: Academy, data: DataDir, server: VenomSe
     said = home("venom", "push", "last", "--to", "home", "--activate", "--dry-run", "--json")
     assert said.code == 0, said.err
     assert [step["name"] for step in said.json["steps"]] == ALL
-    assert [step["state"] for step in said.json["steps"][2:]] == ["planned"] * 6
+    assert [step["state"] for step in said.json["steps"][3:]] == ["planned"] * 7
     assert said.json["placed"] is False
     assert placed(server.state.models_dir) == {}
     in_words = home("venom", "push", "last", "--to", "home", "--dry-run")
@@ -286,6 +290,45 @@ def test_adapters_are_listed_and_a_rollback_takes_them_out_of_use(
     assert (again.json["rolled_back"], again.json["active_model"]) == (False, BASE)
 
 
+# without a proof, and over Ollama
+
+
+def test_an_adapter_that_is_not_proven_is_sent_only_if_the_user_says_so(
+    home: Academy, data: DataDir, server: VenomServer
+) -> None:
+    make_finished_run(data, certified=False)
+    said = home("venom", "push", "last", "--to", "home", "--json")
+    assert refused(said) == "venom_not_certified"
+    assert "--uncertified" in said.json["error"]["next_step"]
+    assert placed(server.state.models_dir) == {}
+    sent = home("venom", "push", "last", "--to", "home", "--uncertified", "--json")
+    assert (sent.code, sent.json["certified"], sent.json["placed"]) == (0, False, True)
+    metadata = json.loads((Path(sent.json["path"]) / "metadata.json").read_text())
+    assert metadata["certificate"]["passed"] is False
+
+
+def test_a_push_over_venom_s_ollama_and_the_way_back(
+    academy: Academy, data: DataDir, server: VenomServer
+) -> None:
+    server.state.switches.remote = True
+    make_finished_run(data)
+    with OllamaServer(OllamaState(server.state.ollama)) as ollama:
+        assert academy("venom", "add", "far", server.url, "--ollama", ollama.url, "--ssh", "a@b").code == 2
+        added = academy("venom", "add", "far", server.url, "--ollama", ollama.url, "--json")
+        assert (added.json["route"], added.json["can_activate"]) == ("ollama", True)
+        assert added.json["troubles"] == []
+        assert ollama.url in academy("venom", "list").out
+        said = academy("venom", "push", "last", "--to", "far", "--activate")
+        assert said.code == 0, said.err
+        assert "[5/11] Let Ollama make a model of it …" in said.err
+        assert "Left out: Venom’s Academy cannot sign" in said.err
+        assert "The chat answers with venom-adapter-replies" in said.err
+        ways = {one["route"]: one for one in academy("venom", "status", "far", "--json").json["ways"]}
+        assert (ways["ollama"]["fit"], ways["ollama"]["url"]) == ("works", ollama.url)
+        assert ways["folder"]["fit"] == "no"
+        assert academy("venom", "rollback", "far", "--json").json["active_model"] == BASE
+
+
 # the words
 
 
@@ -295,12 +338,18 @@ def test_every_step_has_words_for_every_state_that_it_can_have() -> None:
     session = Words.load(CHECKOUT / "resources" / "locale")
     words = VenomWords(session.gettext, session.messages)
     assert {step for step, _ in OUTCOMES} == set(STEPS)
-    for step in ALL:
+    for step in {*ALL, "upload", "create"}:
         assert (step, "done") in OUTCOMES
         assert step == "connect" or (step, "planned") in OUTCOMES
-    facts = dict.fromkeys(("path", "model", "base_model", "model_id", "export", "adapter", "runtime"), "x")
+    facts = dict.fromkeys(
+        ("path", "model", "base_model", "model_id", "export", "adapter", "runtime", "url"), "x"
+    )
     for step, state in OUTCOMES:
         assert words.outcome(step, state, {**facts, "signer": "me", "chat_model": "c"}).endswith(".")
+    for step, reason in SKIPPED:
+        assert words.outcome(step, "skipped", {**facts, "reason": reason}).endswith(".")
+    for way, found in FOUND:
+        assert words.way(way, found, {**facts, "host": "h", "port": "22", "version": "1"}).endswith(".")
     assert words.outcome("place", "failed", {"path": "/x"}, "venom_folder_missing").endswith(".")
 
 
@@ -330,14 +379,22 @@ def test_a_run_that_was_really_trained_reaches_the_chat(
     server.state.ollama.append("tiny:latest")
     sent = home("venom", "push", job, "--to", "home", "--activate", "--model-id", "tiny:latest", "--json")
     assert sent.code == 0, sent.err
-    assert sent.json["verified"] is True
+    assert (sent.json["certified"], sent.json["verified"]) == (True, True)
     gguf = Path(sent.json["path"]) / "adapter" / "Adapter-F16-LoRA.gguf"
     from tests.trainers.exporting.making import Gguf
 
     assert Gguf.read(gguf).value("adapter.type") == "lora"
     again = home("venom", "push", job, "--to", "home", "--activate", "--model-id", "tiny:latest", "--json")
-    assert [step["state"] for step in again.json["steps"] if step["name"] == "export"] == ["kept"]
+    states = {step["name"]: step["state"] for step in again.json["steps"]}
+    assert (states["export"], states["certify"]) == ("kept", "kept")
     assert home("venom", "rollback", "home", "--json").json["active_model"] == BASE
+    [certificate] = (data.runs / job / "exports").glob("*.certificate.json")
+    certificate.unlink()
+    for held_out in data.datasets.glob("*/eval.jsonl"):
+        held_out.write_bytes(b"")
+    unproven = home("venom", "push", job, "--to", "home", "--model-id", "tiny:latest", "--json")
+    assert refused(unproven) == "venom_not_provable"
+    assert "--uncertified" in unproven.json["error"]["next_step"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for one process")

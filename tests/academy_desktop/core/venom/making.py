@@ -25,7 +25,8 @@ from tests.venom_server.state import VenomState
 from trainers.digest import sha256_of_file
 from trainers.errors import AcademyError, ErrorCode
 from trainers.events import AnyEvent
-from trainers.exporting.record import ExportRecord, record_path
+from trainers.exporting.certificate import certificate, yes_or_no
+from trainers.exporting.record import Export, ExportRecord, record_path
 from trainers.layout import RunDir, write_record
 
 BEGAN = 1_790_000_000.0
@@ -34,20 +35,28 @@ NAME = "home"
 SECRET_PATH = "/models/smollm2"
 #: All steps of a push that activates.
 STEPS: tuple[StepName, ...] = (
-    "connect", "export", "place", "list", "audit", "sign", "activate", "verify",
+    "connect", "export", "certify", "place", "list", "audit", "sign", "activate", "verify", "canary",
 )  # fmt: skip
 
 
 def make_finished_run(
-    data: DataDir, name: str = "Replies", *, fill: float = 0.5, gguf: bool = True
+    data: DataDir,
+    name: str = "Replies",
+    *,
+    fill: float = 0.5,
+    gguf: bool = True,
+    certified: bool | None = True,
 ) -> RunDir:
-    """A run with an adapter of its own; `fill` makes different ones."""
+    """A run with an adapter of its own; `fill` makes different ones. `certified`: None for no certificate."""
     number = len(list(data.runs.iterdir()))
     made = make_run(data, name, BEGAN, total_steps=2, number=number).started().steps(1, 2)
     run = made.ended(succeeded, 2, 0).run
     write_adapter(run.adapter, fill)
     if gguf:
-        write_gguf(run)
+        # each adapter is a file of its own, as different weights make it
+        path = write_gguf(run, b"GGUF" + bytes([int(fill * 200)]) * 400)
+        if certified is not None:
+            write_certificate(path, passed=certified)
     return run
 
 
@@ -75,6 +84,14 @@ def write_gguf(run: RunDir, content: bytes = b"GGUF" + b"\3" * 400) -> Path:
     )
     write_record(record_path(path), record)
     return path
+
+
+def write_certificate(path: Path, *, passed: bool) -> None:
+    """The certificate of an export, as a proof job leaves it."""
+    record = ExportRecord.model_validate_json(record_path(path).read_bytes())
+    export = Export(path.name, path, record)
+    checks = [yes_or_no("intact", True), yes_or_no("loads", passed)]
+    write_record(export.certificate, certificate(export, checks, None, BEGAN, {}))
 
 
 @dataclass

@@ -155,7 +155,7 @@ def test_a_connection_that_is_cut_is_no_answer() -> None:
 
 
 def test_an_endless_answer_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("academy_desktop.core.venom.client.ANSWER_BYTES", 1000)
+    monkeypatch.setattr("academy_desktop.core.venom.wire.ANSWER_BYTES", 1000)
     with answering(200, "x" * 5000) as url, VenomClient(url) as client:
         with refusal(ErrorCode.VENOM_ANSWER_INVALID) as facts:
             client.greet()

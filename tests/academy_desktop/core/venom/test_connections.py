@@ -170,7 +170,7 @@ def test_a_file_of_a_newer_version_is_said_and_not_overwritten(
 def test_nothing_but_names_addresses_and_folders_is_written(connections: Connections, tmp_path: Path) -> None:
     connections.add("home", URL, tmp_path)
     [stored] = json.loads((tmp_path / "connections.json").read_text())["connections"]
-    assert set(stored) == {"v", "name", "url", "models_dir", "ssh", "activations"}
+    assert set(stored) == {"v", "name", "url", "models_dir", "ssh", "ollama", "activations"}
 
 
 def test_changes_at_once_lose_nothing(connections: Connections, tmp_path: Path) -> None:
@@ -244,3 +244,14 @@ def test_a_draft_is_checked_and_not_remembered(connections: Connections, tmp_pat
         with refusal(code):
             draft(name, url, folder)
     assert list(connections.all()) == []
+
+
+def test_a_connection_has_one_way(connections: Connections, tmp_path: Path) -> None:
+    made = connections.add("home", URL, tmp_path)
+    assert made.route == "folder"
+    made = connections.add("home", URL, ollama="http://Venom.home:11434/")
+    assert (made.route, made.ollama, made.models_dir) == ("ollama", "http://venom.home:11434", None)
+    assert connections.add("home", URL).route == "ollama"
+    assert connections.add("home", URL, tmp_path).ollama is None
+    with refusal(ErrorCode.VENOM_URL_INVALID):
+        connections.add("home", URL, ollama="http://ada:secret@venom.home:11434")

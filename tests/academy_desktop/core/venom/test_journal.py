@@ -5,10 +5,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from academy_desktop.core.venom.connections import Before, Connection
+from academy_desktop.core.venom.connections import Before, Connection, Route
 from academy_desktop.core.venom.journal import KEPT, Entry, Journal
 from academy_desktop.core.venom.steps import Order, StepName
 from tests.academy_desktop.core.venom.making import (
@@ -20,6 +21,7 @@ from tests.academy_desktop.core.venom.making import (
     placed,
     refusal,
 )
+from tests.trainers.golden.protocol import TEXT, quoted
 from trainers.errors import ErrorCode
 from trainers.layout import RunDir
 
@@ -181,6 +183,26 @@ def test_entries_that_cannot_be_read_cost_nothing(tmp_path: Path) -> None:
     (tmp_path / "0.json").write_text("{")
     (tmp_path / "1.json").write_text('{"v": 2}')
     assert [one.job for one in journal.all()] == ["one"]
+
+
+def test_a_push_of_a_later_version_is_nobody_s_here_to_settle(bench: Bench) -> None:
+    bench.data.pushes.mkdir(exist_ok=True)
+    (bench.data.pushes / "1.json").write_text('{"v": 2, "state": "halfway"}')
+    with refusal(ErrorCode.PROTOCOL_NEWER) as facts:
+        bench.push(make_finished_run(bench.data))
+    assert (facts["found"], facts["known"]) == (2, 1)
+    with refusal(ErrorCode.PROTOCOL_NEWER):
+        bench.venom.recover()
+    assert bench.asked("activate", "sign") == []
+    assert bench.venom.report(NAME).reachable  # looking costs nothing
+
+
+def test_the_protocol_names_exactly_the_fields_and_steps_of_an_entry() -> None:
+    [paragraph] = [part for part in TEXT.split("\n\n") if part.startswith("**The journal of pushes**")]
+    named = set(quoted(" ".join(paragraph.split())))
+    assert set(Entry.model_fields) - {"v"} | set(get_args(StepName)) <= named
+    states, routes = get_args(Entry.model_fields["state"].annotation), get_args(Route)
+    assert {*states, *routes} <= named
 
 
 def test_old_entries_are_forgotten_and_unfinished_ones_are_not(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from tests.academy_desktop.core.venom.making import (
     placed,
     refusal,
     write_adapter,
+    write_certificate,
     write_gguf,
 )
 from trainers.digest import sha256_of_file
@@ -45,7 +46,7 @@ def test_a_finished_run_becomes_the_active_adapter_step_by_step(bench: Bench) ->
     run = make_finished_run(bench.data)
     sent = bench.push(run, watcher)
     told = [(step, "started") for step in STEPS] + [
-        (step, "kept" if step == "export" else "done") for step in STEPS
+        (step, "kept" if step in {"export", "certify"} else "done") for step in STEPS
     ]
     assert sorted(watcher.told) == sorted(told)
     assert [step for step, moment in watcher.told if moment == "started"] == list(STEPS)
@@ -104,7 +105,7 @@ def test_without_activate_the_adapter_is_placed_and_the_chat_left_alone(bench: B
     sent = bench.push(make_finished_run(bench.data), watcher, activate=False)
     assert (sent.placed, sent.audited) == (True, True)
     assert (sent.signed, sent.activated, sent.verified) == (False, False, False)
-    assert [step.name for step in sent.steps] == list(STEPS[:5])
+    assert [step.name for step in sent.steps] == list(STEPS[:6])
     assert bench.both() == (None, BASE)
     assert "chat_signature" not in metadata(bench, sent.adapter_id)
     assert bench.asked("activate", "sign") == []
@@ -118,8 +119,8 @@ def test_a_repeated_push_does_nothing_new(bench: Bench) -> None:
     bench.server.asked.clear()
     second = bench.push(run)
     assert {step.name: step.state for step in second.steps} == {
-        "connect": "done", "export": "kept", "place": "kept", "list": "done", "audit": "done",
-        "sign": "kept", "activate": "kept", "verify": "done",
+        "connect": "done", "export": "kept", "certify": "kept", "place": "kept", "list": "done",
+        "audit": "done", "sign": "kept", "activate": "kept", "verify": "done", "canary": "done",
     }  # fmt: skip
     assert second.verified
     assert second.previous == first.previous
@@ -150,7 +151,7 @@ def test_a_dry_run_shows_the_steps_and_changes_nothing(bench: Bench) -> None:
     run = make_finished_run(bench.data, gguf=False)
     sent = bench.push(run, dry_run=True)
     assert [step.name for step in sent.steps] == list(STEPS)
-    assert [step.state for step in sent.steps] == ["done", *["planned"] * 7]
+    assert [step.state for step in sent.steps] == ["done", *["planned"] * 9]
     assert (sent.base_model, sent.model_id) == ("smollm2:135m", "smollm2:135m")
     assert sent.previous == Before(runtime="ollama", model=BASE)
     assert not sent.placed
@@ -164,7 +165,7 @@ def test_a_dry_run_knows_what_is_done_already(bench: Bench) -> None:
     run = make_finished_run(bench.data)
     bench.push(run)
     states = {step.name: step.state for step in bench.push(run, dry_run=True).steps}
-    assert [states[name] for name in ("export", "place", "sign", "activate")] == ["kept"] * 4
+    assert [states[name] for name in ("export", "certify", "place", "sign", "activate")] == ["kept"] * 5
 
 
 # what the base model is called
@@ -281,7 +282,7 @@ def test_a_pause_in_the_middle_is_kept_as_well(bench: Bench) -> None:
             bench.state.switches.rate_limited = 1
 
     assert bench.push(make_finished_run(bench.data), Watcher(limit)).verified
-    assert [one.status for one in bench.server.asked].count(429) >= len(STEPS) - 2
+    assert [one.status for one in bench.server.asked].count(429) >= len(STEPS) - 3  # two steps ask nobody
 
 
 def test_a_run_without_an_adapter_is_refused(bench: Bench) -> None:
@@ -376,7 +377,7 @@ def test_a_failed_deployment_over_a_plain_model_leaves_that_model(bench: Bench) 
 
 def test_an_adapter_that_the_runtime_cannot_read_is_undone(bench: Bench) -> None:
     run = make_finished_run(bench.data)
-    write_gguf(run, b"no adapter at all")
+    write_certificate(write_gguf(run, b"no adapter at all"), passed=True)
     with refusal(ErrorCode.VENOM_DEPLOY_FAILED):
         bench.push(run)
     assert bench.both() == (None, BASE)
@@ -471,7 +472,7 @@ def test_an_activation_that_failed_unseen_is_mended_by_the_next_push(bench: Benc
     assert bench.both() == active(first.adapter_id)
 
 
-@pytest.mark.parametrize("step", STEPS[1:6])
+@pytest.mark.parametrize("step", STEPS[1:7])
 def test_a_cancelled_push_ends_before_the_next_step(bench: Bench, step: StepName) -> None:
     run = make_finished_run(bench.data)
 
@@ -517,7 +518,7 @@ def test_a_push_may_run_in_a_thread_and_be_cancelled_from_another(bench: Bench) 
         go_on.set()
         thread.join()
     assert push.sent.cancelled
-    assert [step.name for step in push.sent.steps] == ["connect", "export", "place", "list"]
+    assert [step.name for step in push.sent.steps] == ["connect", "export", "certify", "place", "list"]
 
 
 # the adapter for llama.cpp

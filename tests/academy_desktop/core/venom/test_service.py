@@ -298,7 +298,7 @@ def test_a_plan_changes_nothing_and_waits_for_nobody(bench: Bench) -> None:
     with bench.venom.pushing(NAME, Order(run.job), watcher):
         sent = bench.venom.plan(NAME, Order(run.job, activate=True))
     assert (sent.base_model, sent.model_id) == ("smollm2:135m", "smollm2:135m")
-    assert [step.state for step in sent.steps[2:]] == ["planned"] * 6
+    assert [step.state for step in sent.steps[3:]] == ["planned"] * 7
     assert placed(bench.models_dir) == {}
     assert watcher.told == []
 

@@ -21,6 +21,8 @@ from tests.academy_desktop.core.venom.making import (
     make_finished_run,
     placed,
     refusal,
+    write_certificate,
+    write_gguf,
 )
 from tests.venom_server.ssh import SshServer, write_key
 from trainers.errors import ErrorCode
@@ -85,9 +87,7 @@ def test_any_folder_name_will_do(far: Far, tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("kind", ["drop", "reset"])
 def test_an_upload_goes_on_where_the_connection_broke(far: Far, kind: str, tmp_path: Path) -> None:
     run = make_finished_run(far.bench.data, gguf=False)
-    from tests.academy_desktop.core.venom.making import write_gguf
-
-    write_gguf(run, b"GGUF" + os.urandom(6_000_000))
+    write_certificate(write_gguf(run, b"GGUF" + os.urandom(6_000_000)), passed=True)
     far.wire.arm("drop" if kind == "drop" else "reset", 3_500_000)
     sent = far.bench.push(run)
     assert sent.verified
