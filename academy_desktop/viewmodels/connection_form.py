@@ -1,37 +1,43 @@
-"""The form of a connection: name, address, SSH login, models folder, checked while typed, and a test.
+"""The form of a connection: what is typed, what is found out about it meanwhile, a try, and its end.
 
-Owns what was typed and what is wrong with it. Refuses to know widgets and requests.
+Owns what becomes of what the user does. Refuses to know widgets and requests.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection
-from pathlib import Path
 from typing import Final
 
 from PySide6.QtCore import QObject, Signal
 
-from academy_desktop.core.venom.connections import (
-    Connection,
-    checked_folder,
-    checked_name,
-    checked_url,
-    draft,
-)
+from academy_desktop.core.venom.connections import Connection, Route, checked_url, draft
+from academy_desktop.core.venom.reach import is_this_computer
 from academy_desktop.core.venom.report import Report
 from academy_desktop.core.venom.service import Venom
-from academy_desktop.core.venom.ssh_route import SshRoute, parse_route
+from academy_desktop.core.venom.ssh_route import Login, fingerprint
+from academy_desktop.core.venom.ways import Way
 from academy_desktop.text.marking import N_
 from academy_desktop.text.messages import Description
+from academy_desktop.text.venom import VenomWords
 from academy_desktop.text.venom_window import VenomWindowWords
+from academy_desktop.viewmodels.connection_login import guessed_address
+from academy_desktop.viewmodels.connection_look import ConnectionLook
+from academy_desktop.viewmodels.connection_trial import ConnectionTrial
+from academy_desktop.viewmodels.connection_typed import ROUTES, TypedConnection
+from academy_desktop.viewmodels.recipe_form import Choice
 from academy_desktop.viewmodels.supervisor import Supervisor
-from academy_desktop.viewmodels.venom_standing import FOLDER_TROUBLES, Standings
+from academy_desktop.viewmodels.venom_standing import FOLDER_TROUBLES, StandingLine, Standings
 from trainers.errors import AcademyError, ErrorCode
 
-#: Where a Venom on this computer usually listens, and what it is called until the user says otherwise.
-USUAL_URL: Final = "http://127.0.0.1:8000"
-USUAL_NAME: Final = "home"
+LOGINS: Final[dict[Login, str]] = {
+    "agent": N_("SSH agent"),
+    "key": N_("Key file"),
+    "password": N_("Password"),
+}
+
+#: Troubles that the choice of a way answers: said there, and not as something that is wrong.
+_ANSWERED_BY_A_WAY = frozenset({ErrorCode.VENOM_REMOTE, ErrorCode.VENOM_WITHOUT_FOLDER})
 
 
 class ConnectionForm(QObject):
@@ -46,6 +52,7 @@ class ConnectionForm(QObject):
         connection: Connection | None,
         taken: Collection[str],
         words: VenomWindowWords,
+        ways: VenomWords,
         standings: Standings,
         translate: Callable[[str], str],
         supervisor: Supervisor,
@@ -55,29 +62,19 @@ class ConnectionForm(QObject):
         super().__init__(parent)
         self._venom = venom
         self._old = connection
-        self._taken = frozenset(taken) - ({connection.name} if connection else set())
         self._words = words
+        self._way_words = ways
         self._standings = standings
         self._gettext = translate
         self._supervisor = supervisor
-        self.name = connection.name if connection else self._free_name()
-        self.url = connection.url if connection else USUAL_URL
-        self.folder = (connection.models_dir or "") if connection else ""
-        route = connection.ssh if connection else None
-        self.ssh = route.address if route else ""
-        self.key_file = (route.key_file or "") if route else ""
-        self.secret = ""
-        self._login_by_password = bool(route and route.login == "password")
-        self._host_key = route.host_key if route else ""
-        self._shown_key = ""
-        self._goes_without_keyring = False
-        self._folder_trouble: AcademyError | None = None
-        self._folder_looks = 0
-        self._tests = 0
-        self._is_testing = False
+        self.typed = TypedConnection(connection, taken, self._say, supervisor, self)
+        self._look = ConnectionLook(venom, supervisor, self)
+        self._trial = ConnectionTrial(venom, supervisor, self)
         self._is_saving = False
-        self._troubles: tuple[Description, ...] = ()
-        self._verdict = ""
+        self._save_trouble: AcademyError | None = None
+        self._look.changed.connect(self._take_found)
+        self._trial.changed.connect(self._take_found)
+        self.typed.here.changed.connect(self.changed)
 
     # what is shown
 
@@ -87,162 +84,247 @@ class ConnectionForm(QObject):
         return self._old is None
 
     @property
-    def name_problem(self) -> str:
-        """What is wrong with the name; nothing while there is none."""
-        if self.name in self._taken:
-            return self._say(AcademyError(ErrorCode.CONNECTION_EXISTS, connection=self.name))
-        return self._problem(checked_name, self.name)
+    def is_looking(self) -> bool:
+        """Whether it is being found out what answers at the address."""
+        return self._look.is_looking
 
     @property
-    def url_problem(self) -> str:
-        """What is wrong with the address; nothing while there is none."""
-        return self._problem(checked_url, self.url)
+    def is_testing(self) -> bool:
+        """Whether the connection is being tried as it stands."""
+        return self._trial.is_running
 
     @property
-    def ssh_problem(self) -> str:
-        """What is wrong with the SSH address; nothing while there is none."""
-        return self._problem(parse_route, self.ssh)
+    def found(self) -> tuple[StandingLine, ...]:
+        """What is known of the server, as a list of what was looked at."""
+        report = self._known
+        return self._standings.checklist(report) if report else ()
+
+    @property
+    def verdict(self) -> str:
+        """What a try found where all is well."""
+        report = self._trial.report
+        return self._standings.summary(report) if report and not report.troubles else ""
+
+    @property
+    def troubles(self) -> tuple[Description, ...]:
+        """What is wrong with saving, or by the last try, or with the server beyond what a way answers."""
+        if self._save_trouble is not None:
+            found = [self._save_trouble]
+        elif self._trial.report is not None:
+            found = self._trial.report.troubles
+        else:
+            report = self._look.report
+            found = [one for one in report.troubles if one.code not in _ANSWERED_BY_A_WAY] if report else []
+        return tuple(
+            self._words.describe_here(one.code, one.facts) for one in found if not self._is_asked(one)
+        )
 
     @property
     def trust_question(self) -> str:
         """What the user is asked before an SSH host is trusted; nothing while none waits for it."""
-        if not self._shown_key:
+        if not self._trial.shown_key:
             return ""
-        return self._gettext(N_("Is it the key of that computer? Any other is refused from then on."))
+        if self.typed.login.host_key:
+            said = N_("Trust the new key only if you know why it is another one.")
+        else:
+            said = N_("Is it the key of that computer? Any other is refused from then on.")
+        return self._gettext(said)
 
     @property
-    def folder_problem(self) -> str:
-        """What is wrong with the folder, as far as it was looked at."""
-        return self._say(self._folder_trouble) if self._folder_trouble else ""
+    def host_key_words(self) -> str:
+        """The key that the SSH host has to show; nothing while none is trusted."""
+        key = fingerprint(self.typed.login.host_key)
+        said = N_("Trusted host key: {fingerprint}")
+        return self._gettext(said).format(fingerprint=key) if key and not self._trial.shown_key else ""
+
+    @property
+    def keyring_question(self) -> str:
+        """What the user decides where no keyring keeps the secret; nothing while that is no question."""
+        if self._save_trouble is None or not self._is_asked(self._save_trouble):
+            return ""
+        said = N_(
+            "This computer has no keyring that could keep the password, and it is kept nowhere else. "
+            "Academy Desktop can go on without: then the Venom page asks for it after each start."
+        )
+        return self._gettext(said)
+
+    @property
+    def ways(self) -> tuple[Choice, ...]:
+        """The ways, each with what speaks for it or against it at this server."""
+        known = {one.name: one for one in self._look.ways.ways} if self._look.ways else {}
+        return tuple(
+            Choice(route, self._way_words.way_title(route), self._why(known[route]) if route in known else "")
+            for route in ROUTES
+        )
+
+    @property
+    def way_sentence(self) -> str:
+        """Why the chosen way fits or not."""
+        return next(one.detail for one in self.ways if one.id == self.typed.way)
+
+    @property
+    def logins(self) -> tuple[Choice, ...]:
+        """By what one can show who one is."""
+        return tuple(Choice(login, self._gettext(title)) for login, title in LOGINS.items())
+
+    @property
+    def folder_hint(self) -> str:
+        """What the server says of its models folder, where that helps."""
+        report = self._known
+        told = report.told_folder if report else ""
+        if not told or told == self.typed.folder:
+            return ""
+        if told.startswith("/"):
+            return self._gettext(N_("The server says that it is {path}.")).format(path=told)
+        said = N_("The server calls it “{path}”, seen from where Venom was started: give the whole path.")
+        return self._gettext(said).format(path=told)
 
     @property
     def can_test(self) -> bool:
-        """Whether there is an address to try."""
-        is_free = not self._is_testing and not self._is_saving
-        return bool(self.url) and not self.url_problem and not self.ssh_problem and is_free
+        """Whether there is enough to try."""
+        return self.typed.is_whole and not self.is_testing and not self._is_saving
 
     @property
     def can_save(self) -> bool:
         """Whether all that is needed is there."""
-        there = bool(self.name and self.url) and not self.name_problem and not self.url_problem
-        there = there and not self.ssh_problem
-        trouble = self._folder_trouble
-        is_folder_there = trouble is None or trouble.code is not ErrorCode.VENOM_FOLDER_MISSING
-        return there and is_folder_there and not self._is_saving
-
-    @property
-    def is_testing(self) -> bool:
-        """Whether the server is being tried."""
-        return self._is_testing
-
-    @property
-    def verdict(self) -> str:
-        """What a test found where all is well."""
-        return self._verdict
-
-    @property
-    def troubles(self) -> tuple[Description, ...]:
-        """What is wrong by the last test, or with saving."""
-        return self._troubles
+        return self.typed.can_be_kept and not self._is_saving
 
     # what the user does
 
+    def begin(self) -> None:
+        """The form is shown: find out what is there; needs the running loop."""
+        if self.typed.is_url_whole:
+            self._look.begin(checked_url(self.typed.url), pause_s=0)
+        if self._old is not None:
+            self.test()
+
+    def end(self) -> None:
+        """The form is gone: nobody waits for what is being found out, and its secret is where it belongs."""
+        self.typed.login.secret = ""
+        self._trial.forget()
+        self._look.stop()
+
     def set_name(self, name: str) -> None:
         """Call it so."""
-        self.name = name.strip()
+        self.typed.name = name.strip()
         self.changed.emit()
 
     def set_url(self, url: str) -> None:
-        """Reach it there; what a test found elsewhere no longer counts."""
-        self.url = url.strip()
-        self._forget_test()
-        self.changed.emit()
+        """Reach it there; what was found elsewhere no longer counts."""
+        self.typed.url = url.strip()
+        self.typed.take_back_offers()
+        self._retype(of_way=False)
+        if self.typed.is_url_whole:
+            self._look.begin(checked_url(self.typed.url))
+        else:
+            self._look.stop()
+
+    def choose_way(self, way: str) -> None:
+        """Go this way, whatever is found."""
+        self.typed.way = next(one for one in ROUTES if one == way)
+        self.typed.is_way_chosen = True
+        self._retype()
+        self._take_found()
+
+    def set_ollama(self, url: str) -> None:
+        """Reach Venom's Ollama there."""
+        self.typed.ollama = url.strip()
+        self._retype()
 
     def set_ssh(self, address: str) -> None:
-        """Reach its computer so, or directly; a host is confirmed anew."""
-        self.ssh = address.strip()
-        self._host_key = ""
-        self._login_by_password = False
-        self._forget_test()
-        self.set_folder(self.folder)
+        """Log in so; the host is confirmed anew."""
+        self.typed.login.address, self.typed.login.host_key = address.strip(), ""
+        self._retype()
+
+    def set_port(self, port: str) -> None:
+        """Log in at this port; the host is confirmed anew."""
+        self.typed.login.port, self.typed.login.host_key = port.strip(), ""
+        self._retype()
+
+    def set_login(self, login: str) -> None:
+        """Show who one is by this; a password is no passphrase."""
+        self.typed.login.login = next(one for one in LOGINS if one == login)
+        self.typed.login.secret = ""
+        self._retype()
 
     def set_key_file(self, path: str) -> None:
-        """Log in with this key, or by the agent or a password."""
-        self.key_file = path.strip()
-        self._forget_test()
-        self.changed.emit()
+        """Log in with this key."""
+        self.typed.login.key_file = path.strip()
+        self._retype()
 
     def set_secret(self, secret: str) -> None:
         """The password, or the passphrase of the key; it goes to the keyring and nowhere else."""
-        self.secret = secret
-        self._goes_without_keyring = False
-        self._forget_test()
-        self.changed.emit()
+        self.typed.login.secret = secret
+        self._retype()
+
+    def set_keeps_secret(self, keeps: bool) -> None:
+        """Keep the secret in the keyring, or only until the program ends."""
+        self.typed.login.keeps_secret = keeps
+        self._retype()
+
+    def set_folder(self, folder: str) -> None:
+        """Its models folder: as seen from here, or over SSH from there."""
+        self.typed.set_folder(folder)
+        self._retype()
 
     def trust(self) -> None:
         """The user has compared the host's key: pin it, and look on."""
-        self._host_key = self._shown_key
-        self._shown_key = ""
-        self.test()
-
-    def set_folder(self, folder: str) -> None:
-        """Its models folder as seen from here, or nothing; it is looked at in a thread.
-
-        Over SSH it is one of the other computer, and looked at by the test.
-        """
-        self.folder = folder.strip()
-        self._folder_trouble = None
-        self._folder_looks += 1
-        self._forget_test()
-        self.changed.emit()
-        if self.folder and not self.ssh:
-            self._supervisor.start(self._look_at_folder(self.folder, self._folder_looks), "models folder")
+        if self._trial.shown_key:
+            self.typed.login.host_key = self._trial.shown_key
+            self.test()
 
     def test(self) -> None:
         """Look at the server as it would be remembered."""
-        if self.can_test:
-            self._forget_test()
-            self._is_testing = True
-            self.changed.emit()
-            self._supervisor.start(self._test(self._tests), "test connection")
+        if not self.can_test:
+            return
+        self._save_trouble = None
+        try:
+            wanted = self.typed.connection()
+        except AcademyError as error:
+            self._trial.fail(Connection(name=self.typed.name, url=self.typed.url), error)
+        else:
+            self._trial.begin(wanted, self.typed.login.secret)
+
+    def stop(self) -> None:
+        """Wait no longer for what is being tried."""
+        self._trial.forget()
+        self.changed.emit()
 
     def save(self) -> None:
-        """Remember the connection."""
-        if self.can_save:
-            self._is_saving = True
-            self.changed.emit()
-            self._supervisor.start(self._save(), "save connection")
+        """Remember the connection; a host whose key nobody confirmed is asked for it first, once."""
+        if not self.can_save:
+            return
+        if self.typed.way == "ssh" and not self.typed.login.host_key and self._trial.report is None:
+            self.test()
+            return
+        self._is_saving, self._save_trouble = True, None
+        self.changed.emit()
+        self._supervisor.start(self._save(), "save connection")
+
+    def go_without_keyring(self) -> None:
+        """Remember the connection, and its secret only until the program ends."""
+        self.typed.login.keeps_secret = False
+        self.save()
 
     # inside
 
-    async def _look_at_folder(self, folder: str, number: int) -> None:
-        trouble = await asyncio.to_thread(_folder_trouble, folder)
-        if number == self._folder_looks:
-            self._folder_trouble = trouble
-            self.changed.emit()
+    @property
+    def _known(self) -> Report | None:
+        """What is known of the server: by the last try that reached it, or by a look at its address."""
+        tried, seen = self._trial.report, self._look.report
+        return tried if tried is not None and (tried.reachable or seen is None) else seen
 
-    async def _test(self, number: int) -> None:
-        name = self.name if self.name and not self.name_problem else USUAL_NAME
-        url, shown = self.url, ""
-        try:
-            typed = self._typed(name)
-            report = await asyncio.to_thread(self._venom.look_at, typed)
-            if typed.ssh and _is_unknown_host(report):
-                shown = await asyncio.to_thread(self._venom.host_key, typed.ssh)
-        except AcademyError as error:
-            report = Report(Connection(name=name, url=url), troubles=[error])
-        if number == self._tests:
-            self._shown_key = shown
-            self._is_testing = False
-            self._troubles = self._standings.of(report).troubles
-            self._verdict = "" if report.troubles else self._standings.summary(report)
-            self.changed.emit()
+    @property
+    def _is_remote(self) -> bool:
+        """Whether the server takes changes from its own computer only, asked directly."""
+        report = self._look.report
+        return report is not None and ErrorCode.VENOM_REMOTE in {one.code for one in report.troubles}
 
     async def _save(self) -> None:
         try:
             made = await asyncio.to_thread(self._store)
         except AcademyError as error:
-            self._troubles = (self._words.describe(error.code, error.facts),)
+            self._save_trouble = error
         else:
             self.saved.emit(made, self._old.name if self._old else "")
         finally:
@@ -250,76 +332,69 @@ class ConnectionForm(QObject):
             self.changed.emit()
 
     def _store(self) -> Connection:
-        """Blocks, belongs into a thread.
-
-        Where there is no keyring, the user is told, and the secret held until the program ends if he goes on.
-        """
-        route = self._route()
-        wanted = draft(self.name, self.url, self.folder or None, route)
-        if route is not None and self.secret and not self._goes_without_keyring:
-            self._goes_without_keyring = True
-            self._venom.secrets.keep(route, self.secret)
+        """Blocks, belongs into a thread."""
+        typed, secrets = self.typed.connection(), self._venom.secrets
+        wanted = draft(typed.name, typed.url, typed.models_dir, typed.ssh, typed.ollama)
+        login = self.typed.login
+        if wanted.ssh is not None and not login.keeps_secret:
+            secrets.forget(wanted.ssh)
+        if wanted.ssh is not None and login.secret:
+            (secrets.keep if login.keeps_secret else secrets.hold)(wanted.ssh, login.secret)
         if self._old is not None:
             return self._venom.connections.change(self._old.name, wanted)
-        return self._venom.connections.add(wanted.name, wanted.url, wanted.models_dir, wanted.ssh)
+        return self._venom.connections.add(
+            wanted.name, wanted.url, wanted.models_dir, wanted.ssh, wanted.ollama
+        )
 
-    def _route(self) -> SshRoute | None:
-        """How the server's computer is reached, as typed: by key, else by password, else by the agent."""
-        if not self.ssh:
-            return None
-        key = Path(self.key_file) if self.key_file else None
-        by_password = not key and (bool(self.secret) or self._login_by_password)
-        route = parse_route(self.ssh, key, by_password=by_password)
-        return route.model_copy(update={"host_key": self._host_key})
+    def _take_found(self) -> None:
+        """Go the way that fits, and fill in what the server tells, where the user has said nothing."""
+        found = self._look.ways
+        if found is not None and not self.typed.is_way_chosen:
+            self.typed.way = found.best.name if found.best else self._last_resort()
+        facts = {one.name: one.facts for one in found.ways} if found else {}
+        told = self._known.told_folder if self._known else ""
+        host = str(facts.get("ssh", {}).get("host") or "")
+        self.typed.offer(
+            here=str(facts.get("folder", {}).get("path") or ""),
+            far_folder=told if told.startswith("/") else "",
+            address=guessed_address(host) if host and not is_this_computer(self.typed.url) else "",
+            ollama=str(facts.get("ollama", {}).get("url") or ""),
+        )
+        if self._is_mended:
+            self.test()
+        self.changed.emit()
 
-    def _typed(self, name: str) -> Connection:
-        """The connection as it stands; a folder that is not there is found when it is looked at."""
-        route = self._route()
-        if route is not None and self.secret:
-            self._venom.secrets.hold(route, self.secret)
-        place = self.folder if route else str(Path(self.folder).expanduser())
-        models_dir = place if self.folder else None
-        return Connection(name=name, url=checked_url(self.url), models_dir=models_dir, ssh=route)
+    @property
+    def _is_mended(self) -> bool:
+        """Whether a try missed only the folder, which the server has told by that very try."""
+        report = self._trial.report
+        codes = {trouble.code for trouble in report.troubles} if report else set()
+        return codes == {ErrorCode.VENOM_WITHOUT_FOLDER} and bool(self.typed.folder)
 
-    def _forget_test(self) -> None:
-        self._tests += 1
-        self._is_testing = False
-        self._shown_key = ""
-        self._troubles = ()
-        self._verdict = ""
+    def _last_resort(self) -> Route:
+        """The way to offer where none was found: a login may be at another port, or the server asleep."""
+        return "ssh" if self._is_remote or not is_this_computer(self.typed.url) else "folder"
 
-    def _free_name(self) -> str:
-        number = 1
-        while (name := USUAL_NAME if number == 1 else f"{USUAL_NAME}-{number}") in self._taken:
-            number += 1
-        return name
+    def _retype(self, *, of_way: bool = True) -> None:
+        """Something else is typed: what a try found counts no longer; a way that is filled in is chosen."""
+        self.typed.is_way_chosen = self.typed.is_way_chosen or of_way
+        self._trial.forget()
+        self._save_trouble = None
+        self.changed.emit()
 
-    def _problem(self, check: Callable[[str], object], value: str) -> str:
-        if not value:
-            return ""
-        try:
-            check(value)
-        except AcademyError as error:
-            return self._say(error)
-        return ""
+    def _why(self, way: Way) -> str:
+        said = self._way_words.way(way.name, way.reason, way.facts)
+        if way.name == "ssh" and self._is_remote:
+            said = " ".join([self._gettext(N_("SSH is the way in to a Venom on another computer.")), said])
+        if self._look.ways is not None and way == self._look.ways.best:
+            return self._gettext(N_("Suggested. {reason}")).format(reason=said)
+        return said
+
+    def _is_asked(self, trouble: AcademyError) -> bool:
+        """Whether the user is asked about it, so that it need not be told as well."""
+        return trouble.code == ErrorCode.KEYRING_MISSING and bool(self.typed.login.secret)
 
     def _say(self, error: AcademyError) -> str:
         """At a field: how it has to be, where that says more than what is wrong."""
-        said = self._words.describe(error.code, error.facts)
+        said = self._words.describe_here(error.code, error.facts)
         return said.sentence if error.code in FOLDER_TROUBLES else f"{said.sentence} {said.next_step}"
-
-
-def _is_unknown_host(report: Report) -> bool:
-    """Whether an SSH host showed a key that nobody has confirmed, or another than before."""
-    codes = {trouble.code for trouble in report.troubles}
-    return bool(codes & {ErrorCode.VENOM_SSH_HOST_UNKNOWN, ErrorCode.VENOM_SSH_HOST_CHANGED})
-
-
-def _folder_trouble(folder: str) -> AcademyError | None:
-    """What is wrong with a models folder; blocks, and long on a network drive that is gone."""
-    try:
-        place = checked_folder(Path(folder))
-        Connection(name=USUAL_NAME, url=USUAL_URL, models_dir=str(place)).folder()
-    except AcademyError as error:
-        return error
-    return None

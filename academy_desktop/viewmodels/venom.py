@@ -1,7 +1,7 @@
 """The Venom page: which servers there are, how the one that is shown stands, and the way back on it.
 
-Owns the list, the selection, and the looks at servers, each of which may take long and none of which holds
-anything up. Refuses to know widgets and requests.
+Owns the list, the selection, and the changes on a server, each of which may take long and none of which
+holds anything up. Refuses to know widgets and requests.
 """
 
 from __future__ import annotations
@@ -15,17 +15,18 @@ from threading import Event
 from PySide6.QtCore import QObject, Signal
 
 from academy_desktop.core.venom.connections import Connection
-from academy_desktop.core.venom.report import Report
 from academy_desktop.core.venom.service import RolledBack, Unwatched, Venom
 from academy_desktop.core.venom.steps import Order
 from academy_desktop.text.formats import Formats
 from academy_desktop.text.marking import N_
 from academy_desktop.text.messages import Description, Messages
+from academy_desktop.text.venom import VenomWords
 from academy_desktop.text.venom_window import VenomWindowWords
 from academy_desktop.viewmodels.background import in_thread
 from academy_desktop.viewmodels.connection_form import ConnectionForm
 from academy_desktop.viewmodels.records import Record, Records
 from academy_desktop.viewmodels.supervisor import Supervisor
+from academy_desktop.viewmodels.venom_looks import ServerLooks
 from academy_desktop.viewmodels.venom_standing import Standing, Standings
 from trainers.errors import AcademyError
 
@@ -61,20 +62,21 @@ class VenomServers(QObject):
         self.records = Records(self)
         self._venom = venom
         self._words = VenomWindowWords(translate, messages)
+        self._way_words = VenomWords(translate, messages)
         self._standings = Standings(self._words, formats, translate)
         self._formats = formats
         self._gettext = translate
         self._supervisor = supervisor
         self._clock = clock
         self._connections: tuple[Connection, ...] | None = None
-        self._reports: dict[str, Report] = {}
-        self._looks: dict[str, int] = {}
-        self._looking: dict[str, int] = {}
+        self._looks = ServerLooks(venom, supervisor, self)
         self._shown = ""
         self._news: tuple[str, str] = ("", "")
         self._way_back: _WayBack | None = None
         self._due = asyncio.Event()
         self._due.set()
+        self._looks.changed.connect(self._refresh)
+        self._looks.looked.connect(self.looked)
 
     # what is shown
 
@@ -96,19 +98,28 @@ class VenomServers(QObject):
     @property
     def standing(self) -> Standing | None:
         """How its server stands; None while nobody knows."""
-        report = self._reports.get(self._shown)
+        report = self._looks.report(self._shown)
         return self._standings.of(report) if report else None
+
+    @property
+    def reached(self) -> str:
+        """Where it answers, and on which way its adapters are reached."""
+        return self._standings.reached(self.shown) if self.shown else ""
 
     @property
     def is_looking(self) -> bool:
         """Whether its server is being looked at now."""
-        return bool(self._looking.get(self._shown))
+        return self._looks.is_going(self._shown)
 
     @property
     def news(self) -> str:
         """What just happened on the server that is shown."""
         name, said = self._news
         return said if name == self._shown else ""
+
+    def count_words(self, count: int) -> str:
+        """A number, as people write it."""
+        return self._formats.integer(count)
 
     # what the user does
 
@@ -123,19 +134,15 @@ class VenomServers(QObject):
             await self._due.wait()
             self._due.clear()
             await self._read()
-            self._look(self._shown)
+            self._looks.look(self._shown)
             if len(self.all) > 1:
-                self._supervisor.start(self._look_around(), "venom servers")
+                self._looks.look_around(self._shown)
 
     def take(self, found: Sequence[Connection]) -> None:
         """Take the connections that there are; what was found of one at another address is forgotten."""
         self._connections = tuple(found)
         known = {one.name: one for one in found}
-        self._reports = {
-            name: report
-            for name, report in self._reports.items()
-            if name in known and _is_same(report.connection, known[name])
-        }
+        self._looks.take(known)
         if self._shown not in known:
             self._shown = next(iter(known), "")
         self._refresh()
@@ -146,9 +153,9 @@ class VenomServers(QObject):
             return
         self._shown = name
         self._news = ("", "")
-        report = self._reports.get(name)
+        report = self._looks.report(name)
         if report is None or report.can_activate is None:
-            self._look(name)
+            self._looks.look(name)
         self._refresh()
 
     def look(self) -> None:
@@ -157,7 +164,13 @@ class VenomServers(QObject):
 
     def look_at(self, name: str) -> None:
         """Look again at this server: something was done there."""
-        self._look(name)
+        self._looks.look(name)
+
+    def log_in(self, secret: str) -> None:
+        """Look again at the server that is shown, with this password or passphrase until the program ends."""
+        if self.shown is not None and self.shown.ssh is not None and secret:
+            self._venom.secrets.hold(self.shown.ssh, secret)
+            self.look()
 
     def new_form(self) -> ConnectionForm:
         """A form for one more connection."""
@@ -267,7 +280,7 @@ class VenomServers(QObject):
         finally:
             self._way_back = None
             self.changed.emit()
-        self._look(name)
+        self._looks.look(name)
 
     def _form(self, connection: Connection | None) -> ConnectionForm:
         form = ConnectionForm(
@@ -275,6 +288,7 @@ class VenomServers(QObject):
             connection,
             [one.name for one in self.all],
             self._words,
+            self._way_words,
             self._standings,
             self._gettext,
             self._supervisor,
@@ -287,7 +301,7 @@ class VenomServers(QObject):
         others = (one for one in self.all if one.name not in {made.name, replaced})
         self._shown = made.name
         self.take(sorted((*others, made), key=lambda one: one.name))
-        self._look(made.name)
+        self._looks.look(made.name)
 
     async def _read(self) -> None:
         try:
@@ -322,54 +336,17 @@ class VenomServers(QObject):
         finally:
             self._way_back = None
             self.changed.emit()
-        self._look(name)
+        self._looks.look(name)
 
     def _said_of(self, found: RolledBack) -> str:
         return self._gettext(N_("Venom’s chat uses {model} again.")).format(model=found.model)
-
-    def _look(self, name: str) -> None:
-        if name:
-            self._looks[name] = self._looks.get(name, 0) + 1
-            self._looking[name] = self._looking.get(name, 0) + 1
-            self._supervisor.start(self._look_at(name, self._looks[name]), "venom server")
-            self._refresh()
-
-    async def _look_at(self, name: str, number: int) -> None:
-        """Look at one server in full; of several looks the one that began last counts."""
-        connection = next((one for one in self.all if one.name == name), None)
-        report: Report | None = None
-        try:
-            report = await asyncio.to_thread(self._venom.report, name)
-        except AcademyError as error:
-            report = Report(connection, troubles=[error]) if connection else None
-        finally:
-            self._looking[name] -= 1
-        if number == self._looks[name] and report is not None and self._is_known(name):
-            self._reports[name] = report
-            self.looked.emit(name)
-        self._refresh()
-
-    async def _look_around(self) -> None:
-        """Look at all servers briefly, for the list; what is known in full of the one that is shown stays."""
-        try:
-            found = await asyncio.to_thread(self._venom.reports)
-        except AcademyError:  # the look at the connections has told it
-            return
-        for report in found:
-            name = report.connection.name
-            if name != self._shown and self._is_known(name):
-                self._reports[name] = report
-        self._refresh()
-
-    def _is_known(self, name: str) -> bool:
-        return any(one.name == name for one in self.all)
 
     def _refresh(self) -> None:
         self.records.update([self._record(one) for one in self.all])
         self.changed.emit()
 
     def _record(self, one: Connection) -> Record:
-        report = self._reports.get(one.name)
+        report = self._looks.report(one.name)
         if report is None:
             return Record(one.name, one.name, one.url, badge=self._gettext(N_("Looking …")))
         standing = self._standings.of(report)
@@ -382,8 +359,3 @@ class VenomServers(QObject):
     def describe(self, error: AcademyError) -> Description:
         """What a trouble with Venom is called in the window."""
         return self._words.describe(error.code, error.facts)
-
-
-def _is_same(one: Connection, other: Connection) -> bool:
-    """Whether both lead to the same server and folder."""
-    return one.same_way_as(other)

@@ -145,7 +145,8 @@ class VenomChoice(QObject):
         """Find out what the server would be told, whenever what decides about it has changed."""
         shown, standing = self._servers.shown, self._servers.standing
         chosen = self.runs.chosen
-        subject = (shown.name, shown.url, shown.models_dir, chosen) if shown is not None else ()
+        way = (shown.name, shown.url, shown.models_dir, shown.ssh, shown.ollama) if shown else ()
+        subject = (*way, chosen) if way else ()
         if subject != self._subject:  # another run or server: another model of it
             self._subject, self._models, self._model_id = subject, (), ""
         is_possible = bool(chosen) and standing is not None and standing.can_place

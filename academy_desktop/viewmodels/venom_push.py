@@ -8,15 +8,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event
 from typing import Literal
 
 from PySide6.QtCore import QObject, Signal
 
+from academy_desktop.core.venom.connections import Route
 from academy_desktop.core.venom.push import Push
 from academy_desktop.core.venom.service import Venom
-from academy_desktop.core.venom.steps import Order, Sent
+from academy_desktop.core.venom.steps import OVERRIDABLE, Order, Sent
 from academy_desktop.text.formats import Formats
 from academy_desktop.text.marking import N_
 from academy_desktop.text.messages import Messages
@@ -33,13 +34,19 @@ OutcomeKind = Literal["active", "placed", "cancelled", "failed"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a push ended, and what can be done now. `undone`: what became of what it had done."""
+    """How a push ended, and what can be done now.
+
+    Attributes:
+        undone: what became of what it had done.
+        can_override: the user may say that it is sent without a proof.
+    """
 
     kind: OutcomeKind
     title: str
     sentence: str
     undone: str = ""
     next_step: str = ""
+    can_override: bool = False
 
 
 @dataclass
@@ -47,6 +54,7 @@ class _Going:
     """A push, from its order to its end."""
 
     server: str
+    route: Route
     order: Order
     steps: StepList
     title: str
@@ -156,24 +164,42 @@ class VenomPush(QObject):
             said = N_("From here on it cannot be cancelled: it is finished, or undone as a whole.")
         elif self._give_up.is_set():
             said = N_("Ending before the next step …")
+        elif not self._going.steps.has_sent:
+            said = N_("Cancel ends before the next step. Nothing is changed on the server so far.")
         else:
             said = N_(
-                "Cancel ends before the next step. What lies in the models folder by then stays there, "
-                "unused; the chat stays as it is."
+                "Cancel ends before the next step. What lies on the server by then stays there, unused; the "
+                "chat stays as it is."
             )
+        return self._gettext(said)
+
+    @property
+    def override_question(self) -> str:
+        """What the user is asked before an adapter is sent that nothing proves."""
+        said = N_(
+            "Nothing shows that Venom’s chat would answer as the model that you trained. The adapter is sent "
+            "all the same, and its description on the server says that it was not proven."
+        )
         return self._gettext(said)
 
     def start(self) -> None:
         """Send what is chosen to the server that is shown."""
         shown = self._servers.shown
         if shown is not None and self.can_start:
-            self._begin(shown.name, self.choice.order, self.choice.runs.chosen_title)
+            self._begin(shown.name, shown.route, self.choice.order, self.choice.runs.chosen_title)
 
     def again(self) -> None:
         """Repeat the push that ended; it goes on from what was done already."""
         going = self._going
         if going is not None and going.is_over:
-            self._begin(going.server, going.order, going.title)
+            self._begin(going.server, going.route, going.order, going.title)
+
+    def override(self) -> None:
+        """Repeat the push that ended for want of a proof, without one: the user has said so."""
+        going = self._going
+        if going is not None and going.outcome is not None and going.outcome.can_override:
+            order = replace(going.order, uncertified=True)
+            self._begin(going.server, going.route, order, going.title)
 
     def put_away(self) -> None:
         """Show the choice again, instead of the push that ended."""
@@ -191,11 +217,12 @@ class VenomPush(QObject):
 
     # inside
 
-    def _begin(self, server: str, order: Order, title: str) -> None:
+    def _begin(self, server: str, route: Route, order: Order, title: str) -> None:
         if self.is_busy:
             return
-        steps = StepList(order, self._words, self._messages, self._formats, self._gettext, self._clock)
-        going = self._going = _Going(server, order, steps, title)
+        names = order.steps_on(route)
+        steps = StepList(names, self._words, self._messages, self._formats, self._gettext, self._clock)
+        going = self._going = _Going(server, route, order, steps, title)
         self._give_up = Event()
         self.moved.emit()
         self.changed.emit()
@@ -250,7 +277,8 @@ class VenomPush(QObject):
     def _failed(self, error: AcademyError, sent: Sent) -> Outcome:
         said = self._servers.describe(error)
         undone = "" if error.code is ErrorCode.VENOM_ROLLBACK_FAILED else self._left_there(sent)
-        return Outcome("failed", said.title, said.sentence, undone, said.next_step)
+        can_override = error.code in OVERRIDABLE
+        return Outcome("failed", said.title, said.sentence, undone, said.next_step, can_override)
 
     def _left_there(self, sent: Sent) -> str:
         """What a push that did not come to its end has left on the server."""
@@ -258,6 +286,8 @@ class VenomPush(QObject):
         if sent.rolled_back and sent.previous is not None:
             said = N_("Venom’s chat uses {model} again, as before. The adapter stays there, unused.")
             return _(said).format(model=sent.previous.model)
+        if sent.placed and sent.route == "ollama":
+            return _(N_("The adapter lies in Venom’s Ollama, unused. The chat is as it was."))
         if sent.placed:
             return _(N_("The adapter lies in the models folder, unused. The chat is as it was."))
         return _(N_("Nothing was changed on the server."))

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from academy_desktop.core.venom.answers import Adapter, Gpu
+from academy_desktop.core.venom.answers import Adapter, Gpu, ServerJob
+from academy_desktop.core.venom.connections import Connection
 from academy_desktop.core.venom.journal import Entry
 from academy_desktop.core.venom.report import Report
 from academy_desktop.text.formats import Formats
@@ -31,6 +32,20 @@ FOLDER_TROUBLES = frozenset(
     }
 )
 
+#: Troubles that end once the user types a secret.
+SECRET_TROUBLES = frozenset({ErrorCode.VENOM_SSH_SECRET_NEEDED, ErrorCode.VENOM_SSH_PASSPHRASE_WRONG})
+
+#: Troubles of the way over Venom's Ollama.
+OLLAMA_TROUBLES = frozenset(
+    {
+        ErrorCode.VENOM_OLLAMA_UNREACHABLE,
+        ErrorCode.VENOM_OLLAMA_INVALID,
+        ErrorCode.VENOM_OLLAMA_REFUSED,
+        ErrorCode.VENOM_OLLAMA_NO_ADAPTERS,
+        ErrorCode.VENOM_OLLAMA_OTHER,
+    }
+)
+
 #: What the server calls its parts → words; others are told as they are.
 PARTS = {
     "professor": N_("professor"),
@@ -40,10 +55,34 @@ PARTS = {
     "model_manager": N_("model manager"),
 }
 
+#: How a training of the server stands → words; others are told as they are.
+JOB_STATES = {
+    "queued": N_("waiting"),
+    "preparing": N_("beginning"),
+    "running": N_("running"),
+    "finished": N_("finished"),
+    "failed": N_("failed"),
+    "cancelled": N_("cancelled"),
+}
+
+#: What a push asks of a server → words.
+ABILITIES = {
+    "audit": N_("checking an adapter"),
+    "sign": N_("signing it"),
+    "deploy": N_("activating it"),
+}
+
 #: What the server's audit finds wrong with an adapter.
 VERDICTS = {
     "blocked_unknown_base": N_("its base model is not known there"),
     "blocked_mismatch": N_("made for another model"),
+}
+
+#: The audit's verdict in a word, and its colour.
+VERDICT_WORDS: dict[str, tuple[str, Tone]] = {
+    "compatible": (N_("Accepted"), "neutral"),
+    "blocked_unknown_base": (N_("Unknown base"), "warning"),
+    "blocked_mismatch": (N_("Other model"), "warning"),
 }
 
 
@@ -59,17 +98,32 @@ class StandingLine:
 
 @dataclass(frozen=True)
 class AdapterLine:
-    """One adapter on the server. `can_use`: the server would let its chat use it."""
+    """One adapter on the server.
+
+    Attributes:
+        can_use: the server would let its chat use it.
+        was_active: it was active before, by us.
+        verdict: what the server's audit says of it, in a word; empty where it was not asked.
+    """
 
     name: str
     detail: str
     is_active: bool
     can_use: bool = False
+    was_active: bool = False
+    verdict: str = ""
+    tone: Tone = "neutral"
 
 
 @dataclass(frozen=True)
 class Standing:
-    """All that is shown of a server. `can_place`, `can_activate`: what a push could do there."""
+    """All that is shown of a server.
+
+    Attributes:
+        can_place, can_activate: what a push could do there.
+        lessons: how many it has learned.
+        needs_secret: the user has to type a password or passphrase first.
+    """
 
     badge: str
     tone: Tone
@@ -80,6 +134,8 @@ class Standing:
     back_to: str = ""
     can_place: bool = False
     can_activate: bool = False
+    lessons: int = 0
+    needs_secret: bool = False
 
 
 class Standings:
@@ -97,6 +153,8 @@ class Standings:
         missing = report.features.missing if report.features else ()
         codes = {trouble.code for trouble in report.troubles}
         can_place = report.reachable and report.academy_enabled and "audit" not in missing
+        if report.connection.route == "ollama":  # which asks the Academy for nothing
+            can_place = report.reachable and not codes & OLLAMA_TROUBLES
         return Standing(
             badge=badge,
             tone=tone,
@@ -107,18 +165,35 @@ class Standings:
             back_to=before.model if before else "",
             can_place=can_place and ErrorCode.VENOM_NOT_READY not in codes and not codes & FOLDER_TROUBLES,
             can_activate=report.can_activate is not False,
+            lessons=report.status.lessons.total_lessons if report.status else 0,
+            needs_secret=bool(codes & SECRET_TROUBLES) or _is_password_refused(report),
         )
+
+    def checklist(self, report: Report) -> tuple[StandingLine, ...]:
+        """What was looked at before a connection is made, one thing after another."""
+        _ = self._gettext
+        if not report.reachable:
+            return (StandingLine(_(N_("Server")), _(N_("No Venom was reached")), "warn"),)
+        answers = StandingLine(_(N_("Server")), _(N_("Venom answers")), "ok")
+        chat = StandingLine(_(N_("Chat uses")), self._chat(report))
+        if not report.academy_enabled:
+            return (answers, self._academy(report), chat)
+        lessons = self._formats.integer(report.status.lessons.total_lessons) if report.status else ""
+        last = (StandingLine(_(N_("Lessons")), lessons),) if lessons else ()
+        return (answers, self._academy(report), self._abilities(report), self._changes(report), chat, *last)
 
     def summary(self, report: Report) -> str:
         """In one sentence that all is well; only for a report without troubles."""
         said = N_("Venom answers, its Academy is on, and it takes changes from here.")
+        if report.connection.route == "ollama":
+            said = N_("Venom and its Ollama answer, and its chat can be given a model from here.")
         return self._gettext(said)
 
     def _badge(self, report: Report) -> tuple[str, Tone]:
         codes = {trouble.code for trouble in report.troubles}
         if not report.reachable:
             return self._gettext(N_("Not reached")), "warning"
-        if not report.academy_enabled:
+        if not report.academy_enabled and report.connection.route != "ollama":
             return self._gettext(N_("Switched off")), "warning"
         if not codes:
             return self._gettext(N_("Ready")), "success"
@@ -128,20 +203,47 @@ class Standings:
 
     def _lines(self, report: Report) -> tuple[StandingLine, ...]:
         _ = self._gettext
-        model = report.active_model or _(N_("no model"))
-        runtime = report.active_runtime
-        chat = _(N_("{model} of {runtime}")).format(model=model, runtime=runtime) if runtime else model
         changes: tuple[str, Mark] = (_(N_("Not asked yet")), "none")
         if report.can_activate is not None:
             allowed = report.can_activate
             changes = (_(N_("Allowed from here")), "ok") if allowed else (_(N_("Not possible now")), "warn")
         return (
-            StandingLine(_(N_("Chat uses")), chat),
+            StandingLine(_(N_("Chat uses")), self._chat(report)),
             self._academy(report),
             StandingLine(_(N_("Activation")), *changes),
             self._folder(report),
             *self._going_on(report),
         )
+
+    def _chat(self, report: Report) -> str:
+        """The chat’s model, and whose it is."""
+        model = report.active_model or self._gettext(N_("no model"))
+        if not report.active_runtime:
+            return model
+        said = self._gettext(N_("{model} of {runtime}"))
+        return said.format(model=model, runtime=report.active_runtime)
+
+    def _abilities(self, report: Report) -> StandingLine:
+        """Whether the server can do all that a push asks for."""
+        name = self._gettext(N_("Abilities"))
+        if report.features is None:
+            return StandingLine(name, self._gettext(N_("It does not say")), "none")
+        missing = report.features.missing
+        if not missing:
+            return StandingLine(name, self._gettext(N_("It can check, sign and activate")), "ok")
+        lacks = ", ".join(self._gettext(ABILITIES[one]) for one in missing)
+        return StandingLine(
+            name, self._gettext(N_("Too old for: {abilities}")).format(abilities=lacks), "warn"
+        )
+
+    def _changes(self, report: Report) -> StandingLine:
+        """Whether it would activate an adapter for us."""
+        name = self._gettext(N_("Changes"))
+        if any(trouble.code == ErrorCode.VENOM_REMOTE for trouble in report.troubles):
+            return StandingLine(name, self._gettext(N_("From its own computer only")), "warn")
+        if report.can_activate:
+            return StandingLine(name, self._gettext(N_("Allowed from here")), "ok")
+        return StandingLine(name, self._gettext(N_("Not possible now")), "warn")
 
     def _going_on(self, report: Report) -> tuple[StandingLine, ...]:
         """What the server learned, trains itself, and computes with."""
@@ -157,9 +259,15 @@ class Standings:
         cards = ", ".join(self._gpu(one) for one in status.gpu.gpus) or _(N_("none"))
         return (
             StandingLine(_(N_("Lessons")), number(status.lessons.total_lessons)),
-            StandingLine(_(N_("Its own trainings")), jobs),
+            StandingLine(_(N_("Its own trainings")), "\n".join((jobs, *map(self._job, report.jobs)))),
             StandingLine(_(N_("Graphics card")), cards),
         )
+
+    def _job(self, job: ServerJob) -> str:
+        """One training of the server: what, how it stands, and since when."""
+        state = self._gettext(JOB_STATES[job.status]) if job.status in JOB_STATES else job.status
+        when = self._made(job.finished_at or job.started_at or "", "short")
+        return " · ".join(part for part in (job.job_name or job.job_id, job.base_model, state, when) if part)
 
     def _gpu(self, gpu: Gpu) -> str:
         if gpu.memory_total_mb is None or gpu.memory_used_mb is None:
@@ -180,7 +288,22 @@ class Standings:
         said = self._gettext(N_("On, with {parts}")).format(parts=", ".join(there))
         return StandingLine(name, said if there else self._gettext(N_("On")), "ok")
 
+    def reached(self, connection: Connection) -> str:
+        """Where a server answers, and the way to its adapters where that is another one."""
+        if connection.ssh is not None:
+            said = self._gettext(N_("{url}, over SSH as {address}"))
+            return said.format(url=connection.url, address=connection.ssh.address)
+        if connection.ollama is not None:
+            said = self._gettext(N_("{url}, with its Ollama at {ollama}"))
+            return said.format(url=connection.url, ollama=connection.ollama)
+        return connection.url
+
     def _folder(self, report: Report) -> StandingLine:
+        """Where adapters go to."""
+        if report.connection.ollama is not None:
+            troubled = any(trouble.code in OLLAMA_TROUBLES for trouble in report.troubles)
+            name = self._gettext(N_("Adapters go to"))
+            return StandingLine(name, report.connection.ollama, "warn" if troubled else "ok", is_path=True)
         troubled = any(trouble.code in FOLDER_TROUBLES for trouble in report.troubles)
         place = report.connection.models_dir or self._gettext(N_("Not chosen"))
         return StandingLine(
@@ -201,7 +324,10 @@ class Standings:
         detail = " · ".join(part for part in parts if part)
         is_known = adapter.metadata_status == "canonical" and verdict not in VERDICTS
         can_use = is_known and not adapter.is_active and report.can_activate is True
-        return AdapterLine(adapter.adapter_id, detail, adapter.is_active, can_use)
+        was_active = report.connection.activation_of(adapter.adapter_id) is not None
+        word, tone = VERDICT_WORDS.get(verdict, ("", "neutral"))
+        said = self._gettext(word) if word else ""
+        return AdapterLine(adapter.adapter_id, detail, adapter.is_active, can_use, was_active, said, tone)
 
     def _sender(self, sent: Entry | None) -> str:
         """Who sent it from here, and when."""
@@ -211,10 +337,17 @@ class Standings:
         said = N_("sent by {user}, {when}") if sent.by else N_("sent {when}")
         return self._gettext(said).format(user=sent.by, when=when)
 
-    def _made(self, created_at: str) -> str:
+    def _made(self, created_at: str, style: Literal["short", "medium"] = "medium") -> str:
         """When it was made, as far as the server knows."""
         try:
             then = datetime.fromisoformat(created_at)
         except ValueError:
             return ""
-        return self._formats.moment(then.timestamp()) if then.tzinfo is not None else ""
+        return self._formats.moment(then.timestamp(), style) if then.tzinfo is not None else ""
+
+
+def _is_password_refused(report: Report) -> bool:
+    """Whether the other computer does not take the password that it was given."""
+    route = report.connection.ssh
+    by_password = route is not None and route.login == "password"
+    return by_password and ErrorCode.VENOM_SSH_REFUSED in {trouble.code for trouble in report.troubles}

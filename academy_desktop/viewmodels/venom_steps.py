@@ -7,35 +7,38 @@ runs and what becomes of it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from academy_desktop.core.history import History
-from academy_desktop.core.venom.steps import Order, Step, StepName
+from academy_desktop.core.venom.steps import UNDIVIDED, Step, StepName
 from academy_desktop.text.formats import Formats
 from academy_desktop.text.marking import N_
 from academy_desktop.text.messages import Messages
 from academy_desktop.text.venom import VenomWords
-from academy_desktop.viewmodels.demo_story import StageState
+from academy_desktop.text.venom_window import UNDO
 from trainers.events import AnyEvent
 
 #: Shorter steps do not say how long they took.
 LONG_S: Final = 1.0
 
-#: From here on a push finishes, or is undone as a whole.
-POINT_OF_NO_RETURN: Final[StepName] = "activate"
+#: After one of these something lies on the server, used or not.
+SENDING: Final[frozenset[StepName]] = frozenset({"place", "upload", "create"})
+
+LineState = Literal["waiting", "running", "done", "skipped", "failed"]
 
 
 @dataclass(frozen=True)
 class StepLine:
-    """One step, as it is shown."""
+    """One step, as it is shown. `undo`: how what it did can be undone, where it did something there."""
 
     name: str
     title: str
-    state: StageState
+    state: LineState
     sentence: str = ""
     took: str = ""
+    undo: str = ""
 
 
 @dataclass
@@ -92,14 +95,14 @@ class StepList:
 
     def __init__(
         self,
-        order: Order,
+        names: Sequence[StepName],
         words: VenomWords,
         messages: Messages,
         formats: Formats,
         translate: Callable[[str], str],
         clock: Callable[[], float],
     ) -> None:
-        self._courses = {name: _Course(name) for name in order.steps}
+        self._courses = {name: _Course(name) for name in names}
         self._words = words
         self._messages = messages
         self._formats = formats
@@ -115,8 +118,12 @@ class StepList:
     @property
     def can_end(self) -> bool:
         """Whether the push would still end before its next step."""
-        past = self._courses.get(POINT_OF_NO_RETURN)
-        return past is None or past.began is None
+        return not self._has_begun(UNDIVIDED)
+
+    @property
+    def has_sent(self) -> bool:
+        """Whether something may lie on the server by now."""
+        return self._has_begun(SENDING)
 
     def lines(self) -> tuple[StepLine, ...]:
         """All steps, in their order."""
@@ -154,12 +161,16 @@ class StepList:
 
     # inside
 
+    def _has_begun(self, names: frozenset[StepName]) -> bool:
+        return any(one.began is not None for name, one in self._courses.items() if name in names)
+
     def _line(self, course: _Course) -> StepLine:
         title, step = self._words.step(course.name), course.over
         if step is not None:
-            state: StageState = "failed" if step.code else "done"
+            state: LineState = "failed" if step.code else "skipped" if step.state == "skipped" else "done"
             said = self._words.outcome(step.name, step.state, step.facts, step.code)
-            return StepLine(course.name, title, state, said, self._took(course))
+            undo = self._gettext(UNDO[step.name]) if state == "done" and step.name in UNDO else ""
+            return StepLine(course.name, title, state, said, self._took(course), undo)
         if course.began is None:
             return StepLine(course.name, title, "waiting")
         return StepLine(course.name, title, "running", self._progress(course), self._took(course))
@@ -182,7 +193,7 @@ class StepList:
             if progress is not None and progress.total:
                 parts.append(self._formats.percent(progress.done / progress.total))
             return " · ".join(parts)
-        if course.name == "export":
+        if course.name in {"export", "certify"}:
             return self._gettext(N_("This is done once for a run."))
         if course.name in {"activate", "rollback"}:
             return self._gettext(N_("Venom does this by itself; it may take minutes."))

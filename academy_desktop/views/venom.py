@@ -23,6 +23,7 @@ from academy_desktop.views.page import CONTENT_WIDTH, heading, list_card, scroll
 from academy_desktop.views.question import Question
 from academy_desktop.views.record_list import RecordList
 from academy_desktop.views.theme import GAP, GAP_M, GAP_XL
+from academy_desktop.views.venom_lessons import Fetching, LessonsCard
 from academy_desktop.views.venom_push import SendCard
 from academy_desktop.views.venom_server import AdaptersCard, ServerHead, StandingCard
 
@@ -33,13 +34,18 @@ _READING, _NONE, _SOME = range(3)
 class VenomPage(QWidget):
     """The page; without a connection it says what Venom is.
 
-    `wanted(page id, "")` when the user goes there.
+    `wanted(page id, "")` when the user goes there; `lessons` gives what fetches a server's lessons.
     """
 
     wanted = Signal(str, str)
 
     def __init__(
-        self, look: Look, servers: VenomServers, push: VenomPush, translate: Callable[[str], str]
+        self,
+        look: Look,
+        servers: VenomServers,
+        push: VenomPush,
+        translate: Callable[[str], str],
+        lessons: Fetching = lambda: None,
     ) -> None:
         super().__init__()
         self.setObjectName("page")
@@ -54,6 +60,7 @@ class VenomPage(QWidget):
         self.standing = StandingCard(look, servers, translate)
         self.adapters = AdaptersCard(look, servers, translate)
         self.send = SendCard(look, push, translate)
+        self.lessons = LessonsCard(look, servers, lessons, translate)
         self._waiting = label(translate(N_("Reading your connections …")), "muted")
         self._waiting.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._stack = QStackedLayout()
@@ -87,6 +94,8 @@ class VenomPage(QWidget):
         self.adapters.use_wanted.connect(self._ask_to_use)
         self.adapters.removal_wanted.connect(self._ask_to_take_away)
         self.send.course.back_wanted.connect(self._ask_to_go_back)
+        self.send.course.override_wanted.connect(self._ask_to_override)
+        self.lessons.fetched.connect(lambda: self.wanted.emit("datasets", ""))
         self.send.form.train_wanted.connect(lambda: self.wanted.emit("train", ""))
         self._servers.changed.connect(self._refresh)
         self._push.changed.connect(self._refresh)
@@ -121,7 +130,7 @@ class VenomPage(QWidget):
         left.addLayout(head)
         left.addWidget(list_card(self.list), 1)
         lines = column(GAP_M)
-        for part in (self.head, self.standing, self.adapters, self.send):
+        for part in (self.head, self.standing, self.adapters, self.send, self.lessons):
             lines.addWidget(part)
         lines.addStretch(1)
         view = QWidget()
@@ -215,6 +224,20 @@ class VenomPage(QWidget):
             self,
         )
         question.accepted.connect(lambda: self._servers.remove_adapter(adapter))
+        question.open()
+
+    def _ask_to_override(self) -> None:
+        _ = self._gettext
+        question = Question(
+            self._look,
+            "warning",
+            _(N_("Send it without a proof?")),
+            self._push.override_question,
+            _(N_("Send it")),
+            _(N_("Leave it")),
+            self,
+        )
+        question.accepted.connect(self._push.override)
         question.open()
 
     def _go_back(self) -> None:

@@ -8,26 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QProgressBar, QWidget
+from PySide6.QtCore import QSize, Signal
+from PySide6.QtWidgets import QFrame, QLineEdit, QProgressBar, QWidget
 
 from academy_desktop.text.marking import N_
 from academy_desktop.text.messages import Description
 from academy_desktop.viewmodels.venom import VenomServers
-from academy_desktop.viewmodels.venom_standing import AdapterLine, Mark, StandingLine
+from academy_desktop.viewmodels.venom_standing import AdapterLine
 from academy_desktop.views.certificate import empty
 from academy_desktop.views.facts import Pill, Remark
-from academy_desktop.views.kit import Elided, Icon, button, column, label, row
+from academy_desktop.views.kit import Elided, button, column, label, row
 from academy_desktop.views.look import Look
 from academy_desktop.views.page import HEAD_HEIGHT
-from academy_desktop.views.theme import GAP, GAP_L, GAP_M, GAP_S
-
-#: How a thing stands → icon and colour.
-MARKS: dict[Mark, tuple[str, str]] = {
-    "ok": ("check", "success"),
-    "warn": ("warning", "warning"),
-    "none": ("info", "muted"),
-}
+from academy_desktop.views.theme import GAP, GAP_L, GAP_M
+from academy_desktop.views.venom_checklist import Checklist
 
 
 class ServerHead(QWidget):
@@ -62,7 +56,7 @@ class ServerHead(QWidget):
         shown, standing = self._servers.shown, self._servers.standing
         looking = self._servers.is_looking
         self.title.setText(shown.name if shown else "")
-        self.address.setText(shown.url if shown else "")
+        self.address.setText(self._servers.reached)
         if standing is None:
             self.badge.show_word(self._gettext(N_("Looking …")), "neutral")
         else:
@@ -71,6 +65,41 @@ class ServerHead(QWidget):
         self.refresh.setText(text)
         self.refresh.setAccessibleName(text)
         self.refresh.setEnabled(not looking)
+
+
+class LoginBar(QWidget):
+    """Asks for the password or passphrase of a login where nothing keeps it."""
+
+    def __init__(self, servers: VenomServers, translate: Callable[[str], str]) -> None:
+        super().__init__()
+        self._servers = servers
+        name = translate(N_("Password or passphrase"))
+        self.secret = QLineEdit()
+        self.secret.setEchoMode(QLineEdit.EchoMode.Password)
+        self.secret.setAccessibleName(name)
+        self.secret.setAccessibleDescription(translate(N_("Kept until Academy Desktop ends.")))
+        self.secret.setPlaceholderText(name)
+        self.log_in = button(translate(N_("Log in")), "primary")
+        line = row(GAP)
+        line.addWidget(self.secret, 1)
+        line.addWidget(self.log_in)
+        self.setLayout(line)
+        self.secret.returnPressed.connect(self._log_in)
+        self.secret.textChanged.connect(self.refresh)
+        self.log_in.clicked.connect(self._log_in)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show it where it is needed."""
+        standing, is_looking = self._servers.standing, self._servers.is_looking
+        self.setVisible(standing is not None and standing.needs_secret)
+        self.log_in.setEnabled(bool(self.secret.text()) and not is_looking)
+
+    def _log_in(self) -> None:
+        if self.log_in.isEnabled():
+            secret = self.secret.text()
+            self.secret.clear()
+            self._servers.log_in(secret)
 
 
 class StandingCard(QFrame):
@@ -82,21 +111,18 @@ class StandingCard(QFrame):
         self._look = look
         self._servers = servers
         self._troubles_shown: tuple[Description, ...] = ()
-        self._lines_shown: tuple[StandingLine, ...] = ()
         self._waiting = label(translate(N_("Looking at the server …")), "muted")
         self._troubles = column(GAP_M)
-        self._grid = QGridLayout()
-        self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setHorizontalSpacing(GAP_M)
-        self._grid.setVerticalSpacing(GAP_S)
-        self._grid.setColumnStretch(2, 1)
+        self._found = Checklist(look)
         self._divider = _divider()
+        self.login = LoginBar(servers, translate)
         lines = column(GAP_M)
         lines.setContentsMargins(GAP_L, GAP_M, GAP_L, GAP_M)
         lines.addWidget(self._waiting)
         lines.addLayout(self._troubles)
+        lines.addWidget(self.login)
         lines.addWidget(self._divider)
-        lines.addLayout(self._grid)
+        lines.addWidget(self._found)
         self.setLayout(lines)
         servers.changed.connect(self._refresh)
         self._refresh()
@@ -113,22 +139,9 @@ class StandingCard(QFrame):
                 remark = Remark(self._look, "warning", "warning")
                 self._troubles.addWidget(remark)  # before it has words: they show it, as a window if alone
                 remark.say(trouble.sentence, trouble.next_step)
-        if lines != self._lines_shown:
-            self._lines_shown = lines
-            empty(self._grid)
-            for at, line in enumerate(lines):
-                self._show_line(at, line)
+        self._found.show_lines(lines)
         self._divider.setVisible(bool(troubles and lines))
-
-    def _show_line(self, at: int, line: StandingLine) -> None:
-        top = Qt.AlignmentFlag.AlignTop
-        self._grid.addWidget(Icon(self._look, *MARKS[line.mark], 16), at, 0, top)
-        self._grid.addWidget(label(line.label, "muted"), at, 1, top)
-        value: QLabel = Elided("body") if line.is_path else label("", wrap=True, selectable=True)
-        value.setText(line.value)
-        value.setAlignment(top)
-        value.setAccessibleName(f"{line.label}: {line.value}")
-        self._grid.addWidget(value, at, 2)
+        self.login.refresh()
 
 
 class AdapterRow(QWidget):
@@ -140,7 +153,8 @@ class AdapterRow(QWidget):
         super().__init__()
         active = translate(N_("Active"))
         self._servers = servers
-        self.use = button(translate(N_("Use")), hint=translate(N_("Let Venom’s chat use this adapter")))
+        use = N_("Go back to it") if line.was_active else N_("Use")
+        self.use = button(translate(use), hint=translate(N_("Let Venom’s chat use this adapter")))
         self.take_away = button(translate(N_("Remove")), "quiet")
         self.use.setAccessibleName(f"{self.use.text()}: {line.name}")
         self.take_away.setAccessibleName(f"{self.take_away.text()}: {line.name}")
@@ -149,19 +163,26 @@ class AdapterRow(QWidget):
         name, detail = Elided("body"), Elided("small")
         name.setText(line.name)
         detail.setText(line.detail)
+        pills = [(line.verdict, line.tone)] if line.verdict else []
+        if line.is_active:
+            pills.append((active, "success"))
+        first = row(GAP)
+        first.addWidget(name)
+        for word, tone in pills:
+            pill = Pill(look)
+            pill.show_word(word, tone)
+            first.addWidget(pill)
+        first.addStretch(1)
         texts = column(2)
-        texts.addWidget(name)
+        texts.addLayout(first)
         texts.addWidget(detail)
         whole = row(GAP_M)
         whole.addLayout(texts, 1)
-        if line.is_active:
-            pill = Pill(look)
-            pill.show_word(active, "success")
-            whole.addWidget(pill, 0, Qt.AlignmentFlag.AlignVCenter)
         for part in (self.use, self.take_away):
             whole.addWidget(part)
         self.setLayout(whole)
-        self.setAccessibleName(", ".join((line.name, line.detail, active if line.is_active else "")))
+        said = (line.name, line.detail, *(word for word, _ in pills))
+        self.setAccessibleName(", ".join(text for text in said if text))
         servers.changed.connect(self._refresh)
         self._refresh()
 

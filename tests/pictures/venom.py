@@ -11,10 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import keyring
+from keyring.core import load_keyring
 from PySide6.QtCore import QEvent
 from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
 from academy_desktop.app import RESOURCES
+from academy_desktop.core.datasets.fetching import Fetcher
 from academy_desktop.core.exports import Exports
 from academy_desktop.core.history import EventTail
 from academy_desktop.core.jobs import Jobs
@@ -23,7 +26,9 @@ from academy_desktop.core.models import Models
 from academy_desktop.core.paths import DataDir
 from academy_desktop.core.venom.connections import Connections, Limits
 from academy_desktop.core.venom.service import Venom
+from academy_desktop.core.venom.ssh_route import parse_route
 from academy_desktop.text.language import Words
+from academy_desktop.viewmodels.dataset_fetch import DatasetFetch
 from academy_desktop.viewmodels.event_hub import EventHub
 from academy_desktop.viewmodels.supervisor import Supervisor
 from academy_desktop.viewmodels.venom import VenomServers
@@ -31,6 +36,7 @@ from academy_desktop.viewmodels.venom_choice import VenomChoice
 from academy_desktop.viewmodels.venom_push import VenomPush
 from academy_desktop.viewmodels.venom_runs import SendableRuns
 from academy_desktop.views.connection_dialog import ConnectionDialog
+from academy_desktop.views.connection_fields import TextField
 from academy_desktop.views.look import Look
 from academy_desktop.views.main_window import MainWindow, Page
 from academy_desktop.views.venom import VenomPage
@@ -38,7 +44,7 @@ from tests.academy_desktop.core.venom.making import make_finished_run
 from tests.academy_desktop.made_runs import held_lock, make_run, out_of_memory
 from tests.academy_desktop.viewmodels.making import seen
 from tests.venom_server.server import VenomServer
-from tests.venom_server.ssh import Rights, SshServer
+from tests.venom_server.ssh import Rights, SshServer, write_key
 from tests.venom_server.state import VenomState
 from trainers.layout import RunDir
 from trainers.locks import FileLock
@@ -80,11 +86,11 @@ def connect(data: DataDir, server: VenomServer, name: str = NAME) -> None:
     )
 
 
-def fill(data: DataDir) -> tuple[list[RunDir], FileLock]:
+def fill(data: DataDir, *, certified: bool = True) -> tuple[list[RunDir], FileLock]:
     """Two runs that can be sent, one that failed, one in progress, whose lock is returned too."""
     runs = [
         make_finished_run(data, "Kitchen helper", fill=0.25),
-        make_finished_run(data, "Replies in our tone"),
+        make_finished_run(data, "Replies in our tone", certified=certified),
     ]
     failed = make_run(data, "Long stories, large batch", 1_789_000_000.0, 400).started().steps(1, 3)
     failed.ended(out_of_memory, 3, 1)
@@ -100,6 +106,7 @@ class Room:
     data: DataDir
     state: HeldState
     look: Look
+    url: str = ""
     limits: Limits = LIMITS
     failures: list[BaseException] = field(default_factory=list)
 
@@ -117,7 +124,9 @@ class Room:
         self.push = VenomPush(
             self.venom, self.servers, choice, words.messages, words.formats, words.gettext, self.supervisor
         )
-        self.page = VenomPage(self.look, self.servers, self.push, words.gettext)
+        lessons = Fetcher(self.data.tmp / "fetched", self.venom.connections.all, self.venom.lessons)
+        self.fetch = DatasetFetch(lessons, words.messages, words.gettext, self.supervisor)
+        self.page = VenomPage(self.look, self.servers, self.push, words.gettext, lessons=lambda: self.fetch)
         pages = (Page("venom", "Venom", "venom", lambda: self.page),)
         self.window = MainWindow(self.look, pages, words.gettext)
         self.servers.told.connect(
@@ -148,16 +157,43 @@ class Room:
         QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
 
 
-async def show_dialog(room: Room) -> QWidget:
-    """A new connection, tested."""
+def type_in(field: TextField, text: str) -> None:
+    """As a user would, letter by letter or not."""
+    field.editor.setText(text)
+    field.editor.textEdited.emit(text)
+
+
+async def looked(dialog: ConnectionDialog) -> None:
+    """Until the dialog has found out what it wanted to know."""
+    form = dialog._form
+    await seen(lambda: not form.is_looking and not form.is_testing, "what the dialog finds out")
+
+
+async def show_dialog(room: Room) -> ConnectionDialog:
+    """The connection, being edited; what the dialog finds out by itself is there."""
     room.page.head.edit.click()
-    return _dialog(room)
+    dialog = _dialog(room)
+    assert isinstance(dialog, ConnectionDialog)
+    await looked(dialog)
+    return dialog
 
 
-async def show_new(room: Room) -> QWidget:
-    """A form for one more connection."""
+async def show_new(room: Room) -> ConnectionDialog:
+    """A form for one more connection, with the address of the server that is there."""
     room.page.open_new()
-    return _dialog(room)
+    dialog = _dialog(room)
+    assert isinstance(dialog, ConnectionDialog)
+    type_in(dialog.url, room.url)
+    await looked(dialog)
+    return dialog
+
+
+async def show_nobody(room: Room) -> QWidget:
+    """A form for one more connection, where nobody answers."""
+    dialog = await show_new(room)
+    type_in(dialog.url, "http://127.0.0.1:9")
+    await looked(dialog)
+    return dialog
 
 
 async def show_removal(room: Room) -> QWidget:
@@ -180,46 +216,136 @@ async def show_others(room: Room) -> None:
 
 
 async def show_tested(room: Room) -> QWidget:
-    """The form after a test that found nothing wrong."""
+    """The form after a try."""
     dialog = await show_dialog(room)
-    assert isinstance(dialog, ConnectionDialog)
     dialog.test.click()
-    await seen(lambda: dialog._form.verdict or dialog._form.troubles, "the test")
+    await looked(dialog)
     return dialog
+
+
+@contextmanager
+def far_login(dialog: ConnectionDialog, rights: Rights | None = None) -> Iterator[SshServer]:
+    """An SSH server, and its address typed, to be logged in by password."""
+    with SshServer(rights or Rights(password="a passphrase")) as ssh:
+        dialog.way.chosen.emit("ssh")
+        dialog.ssh.by.chosen.emit("password")
+        for field, text in (
+            (dialog.ssh.login, "ada@127.0.0.1"),
+            (dialog.ssh.port, str(ssh.port)),
+            (dialog.ssh.password, "a passphrase"),
+        ):
+            type_in(field, text)
+        yield ssh
 
 
 async def show_stranger(room: Room) -> QWidget:
     """The form of a server elsewhere, whose host shows a key that nobody has confirmed yet."""
-    dialog = await show_dialog(room)
-    assert isinstance(dialog, ConnectionDialog)
-    with SshServer(Rights()) as ssh:
-        for field, text in ((dialog.ssh, f"ada@127.0.0.1:{ssh.port}"), (dialog.secret, "a passphrase")):
-            field.editor.setText(text)
-            field.editor.textEdited.emit(text)
+    dialog = await show_new(room)
+    with far_login(dialog):
         dialog.test.click()
-        await seen(lambda: dialog._form.trust_question, "the host's key")
+        await looked(dialog)
+    return dialog
+
+
+async def show_changed_key(room: Room) -> QWidget:
+    """The same, whose host shows another key than the one that was confirmed."""
+    dialog = await show_new(room)
+    with tempfile.TemporaryDirectory() as folder, far_login(dialog):
+        other = write_key(Path(folder) / "other").export_public_key().decode().strip()
+        dialog._form.typed.login.host_key = other
+        dialog.test.click()
+        await looked(dialog)
+    return dialog
+
+
+async def show_passphrase(room: Room) -> QWidget:
+    """A key file whose passphrase is wrong."""
+    dialog = await show_new(room)
+    with tempfile.TemporaryDirectory() as folder:
+        key = Path(folder) / "id_ed25519"
+        public = write_key(key, "another passphrase")
+        with far_login(dialog, Rights([public])) as ssh:
+            dialog.ssh.by.chosen.emit("key")
+            type_in(dialog.ssh.key, str(key))
+            type_in(dialog.ssh.passphrase, "a passphrase")
+            dialog._form.typed.login.host_key = ssh.public_key
+            dialog.test.click()
+            await looked(dialog)
+    return dialog
+
+
+async def show_no_keyring(room: Room) -> QWidget:
+    """The question where no keyring keeps the password."""
+    dialog = await show_new(room)
+    before = keyring.get_keyring()
+    keyring.set_keyring(load_keyring("keyring.backends.fail.Keyring"))
+    try:
+        with far_login(dialog) as ssh:
+            dialog._form.typed.login.host_key = ssh.public_key
+            dialog.save.click()
+            await seen(lambda: dialog._form.keyring_question, "the question")
+    finally:
+        keyring.set_keyring(before)
+    return dialog
+
+
+async def show_far(room: Room) -> QWidget:
+    """A server elsewhere, reached over SSH, after a try."""
+    dialog = await show_new(room)
+    with far_login(dialog) as ssh:
+        dialog._form.typed.login.host_key = ssh.public_key
+        type_in(dialog.ssh.folder, str(room.state.models_dir))
+        dialog.test.click()
+        await looked(dialog)
+    return dialog
+
+
+async def show_ollama(room: Room) -> QWidget:
+    """The way over Venom's Ollama, where nobody answers."""
+    dialog = await show_new(room)
+    dialog.way.chosen.emit("ollama")
+    type_in(dialog.ollama.address, "http://127.0.0.1:9")
+    dialog.test.click()
+    await looked(dialog)
     return dialog
 
 
 async def show_wrong(room: Room) -> QWidget:
     """The form with mistakes in every field."""
     dialog = await show_dialog(room)
-    assert isinstance(dialog, ConnectionDialog)
     for part, text in (
         (dialog.name, "my venom"),
         (dialog.url, "venom:8000"),
-        (dialog.folder, "/no/such/folder"),
+        (dialog.folder.folder, "/no/such/folder"),
     ):
-        part.editor.setText(text)
-        part.editor.textEdited.emit(text)
-    await seen(lambda: dialog._form.folder_problem, "the folder's problem")
+        type_in(part, text)
+    await seen(lambda: dialog._form.typed.folder_problem, "the folder's problem")
     return dialog
+
+
+async def show_override(room: Room) -> QWidget:
+    """The question before an adapter is sent without a proof."""
+    await pushed(room)
+    room.page.send.course.override.click()
+    return _dialog(room)
 
 
 async def show_question(room: Room) -> QWidget:
     """The question before a rollback."""
     room.page.adapters.back.click()
     return _dialog(room)
+
+
+async def show_login(room: Room) -> None:
+    """A server elsewhere, whose password nothing keeps."""
+    with SshServer(Rights(password="a passphrase")) as ssh:
+        route = parse_route(f"ada@127.0.0.1:{ssh.port}", by_password=True)
+        route = route.model_copy(update={"host_key": ssh.public_key})
+        room.venom.connections.add("lab", room.url, str(room.state.models_dir), route)
+        room.servers.refresh()
+        await seen(lambda: len(room.servers.all) == 2, "the connections")
+        room.servers.select("lab")
+        await room.settled()
 
 
 async def show_nothing(room: Room) -> None:
@@ -271,6 +397,7 @@ class Scene:
     act: Act
     connected: bool = True
     filled: bool = True
+    certified: bool = True
     trouble: Callable[[VenomServer], None] = lambda server: None
 
 
@@ -278,6 +405,8 @@ def scenes() -> Iterator[Scene]:
     """All that there is to look at."""
     yield Scene("venom-empty", show_nothing, connected=False, filled=False)
     yield Scene("venom-ready", show_nothing)
+    yield Scene("venom-login", show_login)
+    yield Scene("venom-lessons", show_nothing, filled=False, trouble=_learn)
     yield Scene("venom-no-runs", show_nothing, filled=False)
     yield Scene("venom-remote", show_nothing, trouble=_switch("remote", True))
     yield Scene("venom-off", show_nothing, trouble=_switch("academy", False))
@@ -291,19 +420,43 @@ def scenes() -> Iterator[Scene]:
     yield Scene("venom-active", pushed)
     yield Scene("venom-adapters", scrolled)
     yield Scene("venom-failed", pushed, trouble=_switch("deploys", False))
+    yield Scene("venom-unproven", pushed, certified=False)
+    yield Scene("venom-override", show_override, certified=False)
     yield Scene("venom-back", rolled_back)
     yield Scene("venom-question", _after(scrolled, show_question))
     yield Scene("venom-others", show_others)
     yield Scene("venom-removal", show_removal)
     yield Scene("venom-dialog", show_new)
+    yield Scene("venom-dialog-nobody", show_nobody)
     yield Scene("venom-dialog-tested", show_tested)
-    yield Scene("venom-dialog-remote", show_tested, trouble=_switch("remote", True))
-    yield Scene("venom-dialog-ssh", show_stranger)
+    yield Scene("venom-dialog-remote", show_new, trouble=_switch("remote", True))
+    yield Scene("venom-dialog-older", show_new, trouble=_switch("older", True))
+    yield Scene("venom-dialog-ssh", show_stranger, trouble=_switch("remote", True))
+    yield Scene("venom-dialog-changed", show_changed_key, trouble=_switch("remote", True))
+    yield Scene("venom-dialog-passphrase", show_passphrase, trouble=_switch("remote", True))
+    yield Scene("venom-dialog-keyring", show_no_keyring, trouble=_switch("remote", True))
+    yield Scene("venom-dialog-far", show_far)
+    yield Scene("venom-dialog-ollama", show_ollama, trouble=_switch("remote", True))
     yield Scene("venom-dialog-wrong", show_wrong)
 
 
 def _switch(name: str, value: object) -> Callable[[VenomServer], None]:
     return lambda server: setattr(server.state.switches, name, value)
+
+
+def _learn(server: VenomServer) -> None:
+    """It has learned something, and trains by itself."""
+    job = {"job_name": "Night shift", "base_model": "gemma3:4b", "started_at": "2026-11-24T22:00:00+00:00"}
+    server.state.jobs += [
+        {"job_id": "training_2", "status": "running", **job},
+        {"job_id": "training_1", "status": "failed", "base_model": "gemma3:4b"},
+    ]
+    lesson = {
+        "situation": "A guest asks for the key.",
+        "action": "Say where it hangs.",
+        "result": "✅ sukces",
+    }
+    server.state.lessons += [lesson | {"lesson_id": str(number), "tags": []} for number in range(12)]
 
 
 def _after(first: Act, then: Act) -> Act:
@@ -315,11 +468,18 @@ def _after(first: Act, then: Act) -> Act:
 
 
 async def draw(
-    app: QApplication, scene: Scene, data: DataDir, state: HeldState, out: Path, *, dark: bool
+    app: QApplication,
+    scene: Scene,
+    data: DataDir,
+    server: VenomServer,
+    state: HeldState,
+    out: Path,
+    *,
+    dark: bool,
 ) -> list[Path]:
     """Draw a scene in all sizes; a dialog has but one."""
     drawn: list[Path] = []
-    room = Room(data, state, Look(app, RESOURCES, dark))
+    room = Room(data, state, Look(app, RESOURCES, dark), server.url)
     room.window.show()
     await room.start()
     shown = await scene.act(room)
@@ -344,12 +504,12 @@ def drawn_anew(
 ) -> list[Path]:
     """Draw a scene over a data directory and a server of its own."""
     data = DataDir(folder / "data").open()
-    lock = fill(data)[1] if scene.filled else None
+    lock = fill(data, certified=scene.certified)[1] if scene.filled else None
     with serving(folder / "venom") as (server, state):
         if scene.connected:
             connect(data, server)
         scene.trouble(server)
-        drawn = runner.run(draw(app, scene, data, state, out, dark=dark))
+        drawn = runner.run(draw(app, scene, data, server, state, out, dark=dark))
     if lock is not None:
         lock.release()
     return drawn

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from academy_desktop.text.errors.venom import VENOM
-from academy_desktop.text.venom_window import NEXT_STEPS, VenomWindowWords
+from academy_desktop.text.errors.venom_push import VENOM_PUSH
+from academy_desktop.text.venom_window import DIALOG_STEPS, NEXT_STEPS, VenomWindowWords
 from tests.academy_desktop.viewmodels.making import words
 from trainers.errors import ErrorCode, Fact
 
@@ -14,12 +15,17 @@ def said() -> VenomWindowWords:
     return VenomWindowWords(loaded.gettext, loaded.messages)
 
 
-@pytest.mark.parametrize("code", sorted({*VENOM, *NEXT_STEPS}))
+@pytest.mark.parametrize("code", sorted({*VENOM, *VENOM_PUSH, *NEXT_STEPS}))
 def test_no_next_step_in_the_window_leads_to_the_command_line(said: VenomWindowWords, code: str) -> None:
-    told = said.describe(code, {})
-    assert told.next_step.endswith(".")
-    assert "--" not in told.next_step
-    assert "academy venom" not in told.next_step
+    for told in (said.describe(code, {}), said.describe_here(code, {})):
+        assert told.next_step.endswith(".")
+        assert "--" not in told.next_step
+        assert "academy venom" not in told.next_step
+
+
+def test_in_its_dialog_a_connection_need_not_be_edited_first(said: VenomWindowWords) -> None:
+    for code in {*VENOM, *VENOM_PUSH, *DIALOG_STEPS}:
+        assert "edit the connection" not in said.describe_here(code, {}).next_step.lower(), code
 
 
 def test_title_and_sentence_stay_those_of_the_error(said: VenomWindowWords) -> None:

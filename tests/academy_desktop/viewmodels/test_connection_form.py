@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
 from PySide6.QtWidgets import QApplication
 
 from academy_desktop.core.venom.connections import Activation, Before
-from academy_desktop.viewmodels.connection_form import USUAL_NAME, USUAL_URL, ConnectionForm
+from academy_desktop.viewmodels.connection_form import ConnectionForm
+from academy_desktop.viewmodels.connection_typed import USUAL_NAME, USUAL_URL
 from tests.academy_desktop.viewmodels.making import QT_SAYS, seen
 from tests.academy_desktop.viewmodels.venom_making import NAME, Bench, act, benches
 
@@ -32,7 +34,7 @@ def used(app: QApplication, bench: Bench, use: Use, until: str, *, edit: bool = 
         form = bench.servers.edit_form() if edit else bench.servers.new_form()
         made.append(form)
         use(form)
-        await seen(lambda: getattr(form, until), until)
+        await seen(lambda: attrgetter(until)(form), until)
         await bench.settled()
 
     act(app, bench, whole)
@@ -41,19 +43,20 @@ def used(app: QApplication, bench: Bench, use: Use, until: str, *, edit: bool = 
 
 def test_a_new_form_begins_with_what_is_usual(qapp: QApplication, bench: Bench) -> None:
     form = used(qapp, bench, lambda form: None, "can_save")
-    assert (form.name, form.url, form.folder, form.is_new) == (USUAL_NAME, USUAL_URL, "", True)
-    assert (form.name_problem, form.url_problem, form.folder_problem) == ("", "", "")
+    typed = form.typed
+    assert (typed.name, typed.url, typed.folder, form.is_new) == (USUAL_NAME, USUAL_URL, "", True)
+    assert (typed.name_problem, typed.url_problem, typed.folder_problem) == ("", "", "")
 
 
 def test_a_name_that_is_taken_is_not_proposed_and_not_taken_again(qapp: QApplication, bench: Bench) -> None:
     bench.remember()
 
     def use(form: ConnectionForm) -> None:
-        assert form.name == "home-2"
+        assert form.typed.name == "home-2"
         form.set_name(NAME)
 
-    form = used(qapp, bench, use, "name_problem")
-    assert form.name_problem == "There is a connection “home” already. Choose another name."
+    form = used(qapp, bench, use, "typed.name_problem")
+    assert form.typed.name_problem == "There is a connection “home” already. Choose another name."
     assert not form.can_save
 
 
@@ -69,18 +72,18 @@ def test_a_name_that_is_taken_is_not_proposed_and_not_taken_again(qapp: QApplica
 def test_what_is_wrong_is_said_at_the_field(
     qapp: QApplication, bench: Bench, field: str, typed: str, problem: str
 ) -> None:
-    form = used(qapp, bench, lambda form: getattr(form, f"set_{field}")(typed), f"{field}_problem")
-    said = getattr(form, f"{field}_problem")
+    form = used(qapp, bench, lambda form: getattr(form, f"set_{field}")(typed), f"typed.{field}_problem")
+    said = getattr(form.typed, f"{field}_problem")
     assert problem in said
     assert "secret" not in said
     assert not form.can_save
     others = {"name", "url", "folder"} - {field}
-    assert [getattr(form, f"{other}_problem") for other in others] == ["", ""]
+    assert [getattr(form.typed, f"{other}_problem") for other in others] == ["", ""]
 
 
 def test_what_is_empty_is_no_mistake_yet_but_cannot_be_saved(qapp: QApplication, bench: Bench) -> None:
-    form = used(qapp, bench, lambda form: form.set_url(""), "name")
-    assert form.url_problem == ""
+    form = used(qapp, bench, lambda form: form.set_url(""), "typed.name")
+    assert form.typed.url_problem == ""
     assert not form.can_save
     assert not form.can_test
 
@@ -136,6 +139,29 @@ def test_another_address_makes_a_test_void(qapp: QApplication, bench: Bench) -> 
     assert form.troubles == ()
 
 
+def test_what_answers_at_an_address_is_found_out_while_it_is_typed(qapp: QApplication, bench: Bench) -> None:
+    """What was found at the first address, and filled in because of it, goes with it."""
+
+    async def whole() -> ConnectionForm:
+        await bench.start()
+        form = bench.servers.new_form()
+        form.set_url(bench.server.url)
+        await seen(lambda: form.typed.folder and not form.is_looking, "the folder that the server tells")
+        assert form.typed.folder == str(bench.state.models_dir)
+        assert form.way_sentence.startswith("Suggested. Venom runs on this computer")
+        assert {line.label for line in form.found} >= {"Server", "Academy", "Abilities", "Changes"}
+        form.set_url(f"{bench.server.url}/elsewhere")
+        assert (form.typed.folder, form.found) == ("", ())
+        form.set_url("http://127.0.0.1:9")  # before anybody was asked
+        await seen(lambda: form.found and not form.is_looking, "that nobody answers")
+        return form
+
+    form = act(qapp, bench, whole)
+    assert [line.value for line in form.found] == ["No Venom was reached"]
+    assert [said.title for said in form.troubles] == ["Venom does not answer"]
+    assert not any(one.path.startswith("/elsewhere") for one in bench.server.asked)
+
+
 def test_a_saved_connection_is_there_shown_and_looked_at(qapp: QApplication, bench: Bench) -> None:
     def use(form: ConnectionForm) -> None:
         form.set_name("lab")
@@ -160,7 +186,7 @@ def test_an_edited_connection_keeps_what_was_active_before(qapp: QApplication, b
     bench.venom.connections.begin_activation(NAME, known)
 
     def use(form: ConnectionForm) -> None:
-        assert (form.name, form.url, form.is_new) == (NAME, bench.server.url, False)
+        assert (form.typed.name, form.typed.url, form.is_new) == (NAME, bench.server.url, False)
         form.set_name("lab")
         form.set_folder("")
         form.save()
@@ -176,7 +202,7 @@ def test_a_connection_that_another_window_made_meanwhile_is_not_overwritten(
     qapp: QApplication, bench: Bench
 ) -> None:
     def use(form: ConnectionForm) -> None:
-        bench.remember(form.name, "http://127.0.0.1:9")
+        bench.remember(form.typed.name, "http://127.0.0.1:9")
         form.save()
 
     form = used(qapp, bench, use, "troubles")

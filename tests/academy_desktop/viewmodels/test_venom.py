@@ -61,6 +61,21 @@ def test_a_server_on_which_all_is_well_is_told_so(qapp: QApplication, bench: Ben
     assert said["Models folder"] == (str(bench.state.models_dir), "ok")
 
 
+def test_what_the_server_does_by_itself_is_told(qapp: QApplication, bench: Bench) -> None:
+    bench.remember()
+    night = {"job_id": "training_2", "job_name": "Night shift", "status": "running", "base_model": BASE}
+    bench.state.jobs += [night, {"job_id": "training_1", "status": "failed"}]
+    act(qapp, bench, bench.start)
+    assert bench.servers.standing is not None
+    said = {line.label: line.value for line in bench.servers.standing.lines}
+    assert said["Its own trainings"].splitlines() == [
+        "2 in all, 1 running, 1 failed",
+        "Night shift · gemma3:4b · running",
+        "training_1 · failed",
+    ]
+    assert said["Graphics card"] == "none"
+
+
 def _closed(server: VenomServer) -> None:
     server.close()
 
@@ -87,7 +102,7 @@ def _switched(**switches: object) -> Callable[[VenomServer], None]:
         (_switched(academy=False), "Switched off", "is switched off", "ENABLE_ACADEMY=true", False),
         (_switched(ready=False), "Not ready", "did not start", "Venom’s log", False),
         (_switched(older=True), "Not ready", "audit, sign, deploy", "Update Venom", False),
-        (_switched(remote=True), "Look only", "refuses changes from another computer", "SSH login", True),
+        (_switched(remote=True), "Look only", "refuses changes from another computer", "choose SSH", True),
     ],
     ids=["down", "slow", "disabled", "unready", "older", "remote"],
 )

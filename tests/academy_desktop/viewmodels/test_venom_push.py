@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtWidgets import QApplication
 
-from academy_desktop.core.venom.steps import Order
+from academy_desktop.core.venom.steps import ACTIVATING, PLACING, Order
 from academy_desktop.viewmodels.venom_push import Outcome
 from tests.academy_desktop.core.venom.making import WHOLE, Watcher, make_finished_run, placed
 from tests.academy_desktop.viewmodels.making import QT_SAYS, seen
@@ -18,6 +18,7 @@ from trainers.locks import is_held
 pytestmark = pytest.mark.qt_log_ignore(*QT_SAYS, extend=True)
 
 BASE = "gemma3:4b"
+STEPS = (*PLACING, *ACTIVATING)
 
 
 @pytest.fixture
@@ -127,7 +128,7 @@ def test_to_a_remote_server_an_adapter_can_only_be_placed(qapp: QApplication, be
 
     act(qapp, bench, push)
     assert (ended(bench).kind, ended(bench).title) == ("placed", "In place")
-    assert [line.state for line in bench.push.steps] == ["done"] * 5
+    assert [line.state for line in bench.push.steps] == ["done"] * len(PLACING)
     assert bench.state.model == BASE
 
 
@@ -168,8 +169,8 @@ def test_a_push_shows_its_steps_and_ends_active_and_verified(
         await bench.pushed()
 
     act(qapp, bench, push)
-    assert shown[0] == ("waiting",) * 8
-    assert shown[-1] == ("done",) * 8
+    assert shown[0] == ("waiting",) * len(STEPS)
+    assert shown[-1] == ("done",) * len(STEPS)
     outcome = ended(bench)
     assert (outcome.kind, outcome.title) == ("active", "Active and verified")
     assert outcome.sentence == f"Venom’s chat uses {bench.state.model}."
@@ -232,6 +233,29 @@ def test_after_a_failure_it_is_said_what_was_undone_and_a_second_try_succeeds(
     assert first.undone == "Venom’s chat uses gemma3:4b again, as before. The adapter stays there, unused."
     assert first.next_step == "Look into Venom’s log for the cause, then try again."
     assert ended(bench).kind == "active"
+
+
+def test_what_nothing_proves_is_sent_only_if_the_user_says_so(qapp: QApplication, bench: Bench) -> None:
+    make_finished_run(bench.data, certified=False)
+    refused: list[Outcome] = []
+
+    async def push() -> None:
+        await bench.start()
+        await bench.pushed()
+        refused.append(ended(bench))
+        assert placed(bench.state.models_dir) == {}
+        bench.push.override()
+        await seen(lambda: bench.push.outcome, "the second try")
+        await bench.settled()
+
+    act(qapp, bench, push)
+    (first,) = refused
+    assert (first.kind, first.can_override) == ("failed", True)
+    assert first.undone == "Nothing was changed on the server."
+    assert "--" not in first.next_step
+    states = {line.name: line.state for line in bench.push.steps}
+    assert states["certify"] == "skipped"
+    assert (ended(bench).kind, ended(bench).can_override) == ("active", False)
 
 
 @pytest.mark.usefixtures("run")

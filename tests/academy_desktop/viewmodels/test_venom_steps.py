@@ -13,8 +13,8 @@ from trainers.events import Phase, Progress
 def steps(clock: Clock, *, activate: bool = True) -> StepList:
     said = words()
     texts = VenomWords(said.gettext, said.messages)
-    order = Order("job", activate)
-    return StepList(order, texts, said.messages, said.formats, said.gettext, clock)
+    names = Order("job", activate).steps_on("folder")
+    return StepList(names, texts, said.messages, said.formats, said.gettext, clock)
 
 
 def test_at_first_every_step_waits() -> None:
@@ -46,7 +46,7 @@ def test_bytes_and_phases_are_told_while_a_step_goes() -> None:
     watch.started("place")
     watch.progress(3 * 1024**2, 12 * 1024**2)
     watch.collect(made)
-    assert made.lines()[2].sentence == "3.0\u00a0MiB of 12.0\u00a0MiB"
+    assert made.lines()[3].sentence == "3.0\u00a0MiB of 12.0\u00a0MiB"
     watch.started("export")
     watch.event(event(1, Phase(name="writing")))
     watch.event(event(2, Progress(done=136, total=272, unit="tensors")))
@@ -56,6 +56,11 @@ def test_bytes_and_phases_are_told_while_a_step_goes() -> None:
 
 def test_a_step_that_failed_says_why_and_the_way_back_is_one_more() -> None:
     made, watch = steps(Clock()), Watch(Clock())
+    watch.started("place")
+    watch.done(Step("place", "done", {"path": "/models/a"}))
+    watch.collect(made)
+    assert (made.can_end, made.has_sent) == (True, True)
+    assert made.lines()[3].undo == "To undo it, remove the adapter in the list above."
     watch.started("activate")
     watch.collect(made)
     assert not made.can_end
@@ -76,7 +81,7 @@ def test_what_was_going_when_the_push_ended_waits_again() -> None:
     watch.started("list")
     watch.collect(made)
     made.stop()
-    assert [line.state for line in made.lines()] == ["waiting"] * 5
+    assert [line.state for line in made.lines()] == ["waiting"] * 6
     assert made.can_end
 
 
@@ -93,5 +98,15 @@ def test_what_is_told_in_another_thread_is_collected_in_its_order() -> None:
     while thread.is_alive():
         watch.collect(made)
     watch.collect(made)
-    assert [line.state for line in made.lines()] == ["done"] * 8
+    assert {line.state for line in made.lines()} == {"done"}
     assert made.going is None
+
+
+def test_what_is_passed_over_says_why() -> None:
+    made, watch = steps(Clock()), Watch(Clock())
+    watch.started("canary")
+    watch.done(Step("canary", "skipped", {"reason": "no_chat"}))
+    watch.collect(made)
+    last = made.lines()[-1]
+    assert (last.name, last.state) == ("canary", "skipped")
+    assert last.sentence.startswith("Left out: ")
