@@ -42,6 +42,28 @@ def awake() -> Iterator[None]:
             _end(helper)
 
 
+class Wakefulness:
+    """Asks the system not to sleep, and takes it back, as often as wanted; at its end nothing is asked."""
+
+    def __init__(self) -> None:
+        self._wish = contextlib.ExitStack()
+        self._held = False
+
+    def want(self, wanted: bool) -> None:
+        """From now on the computer shall stay awake, or may sleep."""
+        if wanted and not self._held:
+            self._wish.enter_context(awake())
+        elif self._held and not wanted:
+            self._wish.close()
+        self._held = wanted
+
+    def __enter__(self) -> Wakefulness:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.want(False)
+
+
 def _command(platform: str, host: int) -> Sequence[str]:
     """The helper that holds the wish: it ends when its input does, or with the host."""
     if platform == "darwin":

@@ -2,7 +2,7 @@
 
 Owns the ways: end of file on the pipe that the host holds (everywhere), the kernel's parent-death signal
 (Linux), which also ends a process that is stuck in native code, and for a trainer's own children a look at
-whose they are (not on Windows). Refuses to know more of the host.
+whose they are (on Windows a wait for that process). Refuses to know more of the host.
 """
 
 from __future__ import annotations
@@ -44,14 +44,32 @@ def die_with_host(before_end: Callable[[], None]) -> None:
 def die_with_parent() -> None:
     """End this process soon after the one that started it, even in the middle of a long native call."""
     parent = os.environ.get(PARENT_PID_VARIABLE, "")
-    if parent.isdigit() and sys.platform != "win32":
+    if parent.isdigit():
         threading.Thread(target=_watch_parent, args=(int(parent),), name="parent watch", daemon=True).start()
 
 
 def _watch_parent(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(_LOOK_S)
+    _wait_for_end(parent)
     os._exit(HOST_GONE_EXIT_CODE)
+
+
+if sys.platform == "win32":
+    _SYNCHRONIZE = 0x00100000
+    _FOR_EVER = 0xFFFFFFFF
+
+    def _wait_for_end(parent: int) -> None:
+        """Wait on the process itself: its number may be another's one day; one that is gone cannot be had."""
+        kernel = ctypes.WinDLL("kernel32")
+        kernel.OpenProcess.restype = ctypes.c_void_p
+        handle = ctypes.c_void_p(kernel.OpenProcess(_SYNCHRONIZE, False, parent))
+        if handle:
+            kernel.WaitForSingleObject(handle, _FOR_EVER)
+
+else:
+
+    def _wait_for_end(parent: int) -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOK_S)
 
 
 def _watch(before_end: Callable[[], None]) -> None:

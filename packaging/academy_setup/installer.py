@@ -14,6 +14,7 @@ from pathlib import Path
 from academy_setup.checkout import Checkout
 from academy_setup.failures import SetupError, sentence_for
 from academy_setup.locks import Pin, inspect, read_pins
+from academy_setup.ties import hold, tied
 from academy_setup.voice import Voice
 
 # A user's pip configuration is honoured (index, proxy, certificate, find-links); what would send packages
@@ -67,7 +68,7 @@ class Installer:
         with (
             self.log(step).open("a", encoding="utf-8") as log,
             subprocess.Popen(
-                command,
+                tied(command),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -79,6 +80,7 @@ class Installer:
             ) as child,
         ):
             log.write(f"$ {' '.join(command)}\n")
+            _tie = hold(child)
             try:
                 for line in child.stdout or ():
                     lines.append(line)

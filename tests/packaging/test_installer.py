@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 import zipfile
@@ -16,6 +17,8 @@ from academy_setup.failures import WRONG_HASH, SetupError
 from academy_setup.installer import Installer
 from academy_setup.locks import is_complete
 from academy_setup.voice import Voice
+
+from tests.chaos.driving import is_running, until
 
 VERSION = ".".join(map(str, sys.version_info[:3]))
 
@@ -107,6 +110,42 @@ def test_an_index_that_does_not_answer_is_a_sentence(
     options = ("--index-url", "http://127.0.0.1:9/simple", "--retries", "1", "--timeout", "2")
     with pytest.raises(SetupError, match="could not be reached"):
         installer.pip("network", "install", *options, "certainly-not-here")
+
+
+#: Ends a set-up with a child, and a child of that, at the child's first word.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from academy_setup.checkout import Checkout
+from academy_setup.installer import Installer
+from academy_setup.voice import Voice
+
+class Deadly(Voice):
+    def passing(self, text):
+        print(text, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+program = "; ".join((
+    "import os, subprocess, sys, time",
+    "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])",
+    "print(child.pid, os.getpid(), flush=True)",
+    "time.sleep(600)",
+))
+installer = Installer(Checkout(Path(sys.argv[1])), Deadly(sys.stderr))
+installer.call("endless", [sys.executable, "-c", program])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="looks for processes the way of POSIX")
+def test_a_child_and_its_own_end_when_the_set_up_is_killed(environment: Checkout) -> None:
+    path = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(environment.root)], stdout=subprocess.PIPE, env=path, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    pids = [int(pid) for pid in killed.stdout.split()]
+    assert len(pids) == 2
+    until(lambda: not any(map(is_running, pids)), "the end of both")
 
 
 def test_a_child_is_ended_when_the_set_up_is_stopped(environment: Checkout) -> None:
