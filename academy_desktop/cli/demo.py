@@ -6,12 +6,11 @@ from typing import Annotated, Any
 import typer
 
 from academy_desktop.cli.exports import answer_proof, certificate_fields, certificate_lines, export_fields
-from academy_desktop.cli.following import Following
 from academy_desktop.cli.session import Session
+from academy_desktop.cli.stage_narrator import StageNarrator
 from academy_desktop.core.demo import STAGES, Demo, Outcome, StageName
 from academy_desktop.core.samples import DEFAULT_SEED
 from academy_desktop.core.workshop import RESOURCES, Workshop, open_workshop
-from trainers.events import AnyEvent
 
 
 def register(app: typer.Typer, session: Session) -> None:
@@ -24,7 +23,7 @@ def register(app: typer.Typer, session: Session) -> None:
         seed: Annotated[int, typer.Option(help=_("Draws other rows."))] = DEFAULT_SEED,
     ) -> None:
         workshop = _own_workshop(session)
-        audience = _Narrator(session)
+        audience = _narrator(session)
         begun = time.monotonic()
         try:
             outcome = Demo(workshop, RESOURCES / "samples", audience).run(seed, fast=fast)
@@ -41,52 +40,18 @@ def _own_workshop(session: Session) -> Workshop:
     return open_workshop(own.data.root / "demo", session.offline, own.models, own.demo_model)
 
 
-class _Narrator:
+def _narrator(session: Session) -> StageNarrator:
     """Tells the stages on the screen."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        _ = session.words.gettext
-        self._titles: dict[StageName, str] = {
-            "model": _("The model"),
-            "dataset": _("The rows"),
-            "training": _("Training"),
-            "exporting": _("Exports"),
-            "proving": _("Proof"),
-            "scoring": _("Questions it has not seen"),
-        }
-        self._stage: StageName = STAGES[0]
-        self._shown: Following | None = None
-
-    def stage(self, name: StageName) -> None:
-        """A stage begins."""
-        self.close()
-        self._stage = name
-        place = f"[{STAGES.index(name) + 1}/{len(STAGES)}]"
-        self._session.screen.note(f"{place} {self._titles[name]}")
-
-    def told(self, done: int, total: int, detail: str) -> None:
-        """How far the stage is, where no job runs."""
-        self._following().progress(done, total, detail)
-
-    def job(self, job: str) -> None:
-        """A job was queued."""
-
-    def event(self, event: AnyEvent) -> None:
-        """The job said something."""
-        self._following().event(event)
-
-    def close(self) -> None:
-        """The stage is over, or all of it."""
-        if self._shown is not None:
-            self._shown.__exit__(None, None, None)
-            self._shown = None
-
-    def _following(self) -> Following:
-        if self._shown is None:
-            self._shown = Following(self._session.screen, self._session.words, self._titles[self._stage])
-            self._shown.__enter__()
-        return self._shown
+    _ = session.words.gettext
+    titles: dict[StageName, str] = {
+        "model": _("The model"),
+        "dataset": _("The rows"),
+        "training": _("Training"),
+        "exporting": _("Exports"),
+        "proving": _("Proof"),
+        "scoring": _("Questions it has not seen"),
+    }
+    return StageNarrator(session, {name: titles[name] for name in STAGES})
 
 
 def _fields(workshop: Workshop, outcome: Outcome, seconds: float) -> dict[str, Any]:

@@ -14,12 +14,11 @@ from typing import Literal, Protocol
 
 from academy_desktop.core.datasets.manifest import DatasetManifest
 from academy_desktop.core.exports import FinishedExport
+from academy_desktop.core.job_steps import abandon, follow_to_end
 from academy_desktop.core.models import Model
 from academy_desktop.core.samples import DEFAULT_SEED, as_json_lines, generate, score
-from academy_desktop.core.states import JobState
 from academy_desktop.core.work_folder import work_folder
 from academy_desktop.core.workshop import Workshop
-from trainers.errors import AcademyError, ErrorCode
 from trainers.evaluation import Evaluation
 from trainers.events import AnyEvent, Exported
 from trainers.recipe import ExportItem
@@ -146,28 +145,13 @@ class Demo:
 
     def _follow(self, job: str, stage: StageName) -> tuple[str, Sequence[AnyEvent]]:
         """Wait for a job; one that is interrupted here (Ctrl-C) is stopped, for nobody would come back."""
-        events: list[AnyEvent] = []
         try:
             self._audience.stage(stage)
             self._audience.job(job)
-            for event in self._workshop.jobs.follow(job):
-                events.append(event)
-                self._audience.event(event)
         except BaseException:
-            self._abandon(job)
+            abandon(self._workshop.jobs, job)
             raise
-        summary = self._workshop.jobs.wait(job)
-        if summary.state is not JobState.SUCCEEDED:
-            known = summary.reason in set(ErrorCode)
-            code = ErrorCode(summary.reason) if known else ErrorCode.CRASHED
-            raise AcademyError(code, **({"detail": summary.reason} | summary.facts))
-        return job, events
-
-    def _abandon(self, job: str) -> None:
-        try:
-            self._workshop.jobs.stop(job)
-        except AcademyError:
-            return  # it is over already
+        return job, follow_to_end(self._workshop.jobs, job, self._audience.event)
 
 
 def _share(evaluation: Evaluation, target: str) -> float:

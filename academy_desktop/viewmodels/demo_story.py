@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from academy_desktop.text.formats import Formats
 from academy_desktop.text.marking import N_
 from academy_desktop.text.messages import Description, Messages
+from academy_desktop.viewmodels.stages import Stages
 from trainers.events import Answered, AnyEvent, Certified, Exported, Phase, Progress, Started, Step
 
 if TYPE_CHECKING:  # brings the whole core; the window needs it when the demo starts, not before
-    from academy_desktop.core.demo import Outcome, StageName
-
-StageState = Literal["waiting", "running", "done", "failed"]
+    from academy_desktop.core.demo import Outcome
 
 #: Stage → title, and what happens in it; in their order.
-STAGES: dict[StageName, tuple[str, str]] = {
+STAGES: dict[str, tuple[str, str]] = {
     "model": (N_("The model"), N_("A small language model is fetched, once: 135 million parameters.")),
     "dataset": (N_("The rows"), N_("Requests and commands of an invented language become a dataset.")),
     "training": (N_("Training"), N_("The model learns the language, and the loss falls.")),
@@ -35,19 +34,6 @@ _MODEL_STEPS = {
     "downloading": N_("Downloading the model; this takes a minute or two"),
     "unpacking": N_("Unpacking the model"),
 }
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One stage as the page shows it; `share_done` is None when nobody knows."""
-
-    name: StageName
-    title: str
-    sentence: str
-    state: StageState = "waiting"
-    detail: str = ""
-    share_done: float | None = None
-    took: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,7 +62,7 @@ class _Progress:
     answers: dict[str, float] = field(default_factory=dict)
 
 
-class Story:
+class Story(Stages):
     """One demo, from its first word to its last. `losses`: of each step, in nats per supervised token.
 
     `failure` says what ended it too early, unless the user did.
@@ -89,31 +75,13 @@ class Story:
         translate: Callable[[str], str],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        super().__init__(STAGES, formats, translate, clock)
         self._messages = messages
-        self._formats = formats
-        self._gettext = translate
-        self._clock = clock
-        self._current: StageName | None = None
         self._so_far = _Progress()
-        self._begun_at = 0.0
-        self._stages: dict[StageName, Stage] = {
-            name: Stage(name, translate(title), translate(sentence))
-            for name, (title, sentence) in STAGES.items()
-        }
         self.losses: list[float] = []
         self.loss_line = ""
         self.failure: Description | None = None
         self.result: Result | None = None
-
-    @property
-    def stages(self) -> tuple[Stage, ...]:
-        """The six stages, in their order."""
-        return tuple(self._stages.values())
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether the first stage began."""
-        return self._current is not None
 
     def fail(self, why: Description | None) -> None:
         """It ended too early; None: because the user wished so."""
@@ -148,18 +116,6 @@ class Story:
             job=outcome.job,
             folder=str(outcome.exports[0].export.path.parent) if outcome.exports else "",
         )
-
-    def begin(self, name: StageName) -> None:
-        """A stage begins, so the one before is done."""
-        if self._current is not None:
-            self._leave(self._current)
-        self._current, self._begun_at, self._so_far = name, self._clock(), _Progress()
-        self._change(name, state="running")
-
-    def take_job(self, job: str) -> None:
-        """The stage's job was queued."""
-        if self._current is not None:
-            self._change(self._current, detail=self._gettext(N_("Starting; this takes a few seconds.")))
 
     def take_progress(self, done: int, total: int, detail: str) -> None:
         """How far a stage without a job is."""
@@ -211,13 +167,14 @@ class Story:
         so_far = self._so_far
         return min(so_far.steps / so_far.total_steps, 1.0) if so_far.total_steps else None
 
-    def _leave(self, name: StageName) -> None:
-        seconds = self._clock() - self._begun_at
-        took = self._formats.brief(seconds) if seconds >= 1 else ""
-        self._change(name, state="done", detail=self._summary(name), share_done=None, took=took)
+    def _leave(self, name: str) -> None:
+        super()._leave(name)
         self.loss_line = ""
 
-    def _summary(self, name: StageName) -> str:
+    def _forget(self) -> None:
+        self._so_far = _Progress()
+
+    def _summary(self, name: str) -> str:
         """What a stage brought, in a few words."""
         _, so_far = self._gettext, self._so_far
         match name:
@@ -231,21 +188,3 @@ class Story:
                     passed=self._formats.integer(so_far.passed), count=self._formats.integer(so_far.files)
                 )
         return ""
-
-    def _change(
-        self,
-        name: StageName,
-        *,
-        state: StageState | None = None,
-        detail: str | None = None,
-        share_done: float | None = None,
-        took: str = "",
-    ) -> None:
-        old = self._stages[name]
-        self._stages[name] = replace(
-            old,
-            state=state or old.state,
-            detail=old.detail if detail is None else detail,
-            share_done=share_done,
-            took=took,
-        )

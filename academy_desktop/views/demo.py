@@ -16,8 +16,9 @@ from typing_extensions import override
 from academy_desktop.core.states import JobState
 from academy_desktop.text.marking import N_
 from academy_desktop.viewmodels.demo import Tour
-from academy_desktop.viewmodels.demo_story import Result, Stage, StageState
+from academy_desktop.viewmodels.demo_story import Result
 from academy_desktop.viewmodels.figures import Figure
+from academy_desktop.viewmodels.stages import Stage, StageState
 from academy_desktop.views.certificate import FigureTile, empty, show_in_folder
 from academy_desktop.views.kit import Badge, Elided, Emblem, Icon, button, column, label, row
 from academy_desktop.views.look import Look

@@ -17,7 +17,8 @@ from academy_desktop.core.demo import Audience, Outcome
 from academy_desktop.core.workshop import Workshop, open_workshop
 from academy_desktop.text.messages import Description
 from academy_desktop.viewmodels.demo import DemoWay, OwnDemo, Tour
-from academy_desktop.viewmodels.demo_story import STAGES, StageState
+from academy_desktop.viewmodels.demo_story import STAGES
+from academy_desktop.viewmodels.stages import StageState
 from academy_desktop.viewmodels.supervisor import Supervisor
 from tests.academy_desktop.viewmodels.making import in_loop, seen, words
 from tests.pictures.export import PlayedDemo, outcome, rest, script, stage
