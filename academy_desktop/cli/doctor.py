@@ -33,6 +33,7 @@ def _fields(session: Session, found: Found) -> dict[str, Any]:
         "ok": found.ok,
         "device": found.device,
         "engine": found.engine,
+        "trainer": found.trainer,
         "reason": session.words.findings.engine(found.reason),
         "checks": [_check(session, check) for check in found.checks],
         "gpus": [dataclasses.asdict(gpu) for gpu in found.gpus],

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from academy_desktop.cli.session import Session
+from academy_desktop.core.recipe_problems import Problem
 from academy_desktop.core.recipe_yaml import dump_recipe
-from academy_desktop.core.recipes import Problem
+from academy_desktop.text.guide import GuideWords
 from trainers.errors import AcademyError, ErrorCode, Fact
 from trainers.layout import write_atomically
 from trainers.recipe import Method, TrainRecipe
@@ -29,9 +30,19 @@ def register(app: typer.Typer, session: Session) -> None:
             Method | None,
             typer.Option(help=_("What is learned; without it what fits the rows.")),
         ] = None,
+        minutes: Annotated[
+            float | None,
+            typer.Option(help=_("How long it may take; passes and steps are chosen to fit."), min=1),
+        ] = None,
         out: Annotated[Path | None, typer.Option(help=_("File to write; stdout without it."))] = None,
     ) -> None:
-        recipe = session.workshop.recipes.make(dataset, model, preset, name, method)
+        recipes = session.workshop.recipes
+        recipe = recipes.make(dataset, model, preset, name, method)
+        fitted = recipes.fit(recipe, minutes * 60) if minutes is not None else None
+        if fitted is not None:
+            recipe = fitted.recipe
+            words = GuideWords(_, session.words.formats)
+            session.screen.note(words.fitted(fitted.outcome, fitted.facts))
         content = dump_recipe(recipe)
         if out is not None:
             _write(out, content)

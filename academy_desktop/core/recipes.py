@@ -7,35 +7,25 @@ alone.
 from __future__ import annotations
 
 import difflib
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from academy_desktop.core.datasets.library import Library
 from academy_desktop.core.datasets.rows import RowKind
+from academy_desktop.core.estimate.budget import SHORTEST, Fitted, fit_budget
+from academy_desktop.core.judge import Judge, Misfit
 from academy_desktop.core.models import Models
 from academy_desktop.core.models.inspection import Model
+from academy_desktop.core.recipe_problems import Problem, line_of, problems_of
 from trainers.errors import AcademyError, ErrorCode, Fact
 from trainers.exporting.base_model import fingerprint
 from trainers.recipe import DatasetRef, Method, ModelRef, TrainRecipe
 from trainers.recipe_file import read_recipe_text, require_plain
-
-#: The kinds of problem, in pydantic's words, that have sentences of their own.
-_BOUNDS = {
-    "greater_than": "gt",
-    "greater_than_equal": "ge",
-    "less_than": "lt",
-    "less_than_equal": "le",
-}
-
 
 #: Kind of rows → the methods that learn from them, the usual one first.
 METHODS: Mapping[RowKind, tuple[Method, ...]] = {
@@ -45,35 +35,20 @@ METHODS: Mapping[RowKind, tuple[Method, ...]] = {
     RowKind.KTO: ("kto",),
 }
 
-#: Longest value that a problem repeats.
-_SHOWN_CHARACTERS = 80
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One thing that is wrong in a recipe file; `text.recipes` has its words.
-
-    Attributes:
-        path: the key, with dots (`training.learning_rate`).
-        line: from 1; of the key where it stands, else of the section where it is missing.
-        code: unknown_key, missing_key, out_of_range, wrong_value, contradiction, not_yaml, or an error code.
-        facts: for the sentence.
-    """
-
-    path: str
-    line: int
-    code: str
-    facts: dict[str, Fact] = field(default_factory=dict)
+#: What a recipe of a preset alone is about.
+_NO_MODEL = ModelRef(id="", path="")
+_NO_DATASET = DatasetRef(id="", path="", sha256="0" * 64)
 
 
 class Recipes:
     """Makes, checks and reads training recipes."""
 
-    def __init__(self, presets: Path, datasets: Library, models: Models) -> None:
-        """`presets`: a folder of YAML files, each a part of a recipe."""
+    def __init__(self, presets: Path, datasets: Library, models: Models, judge: Judge | None = None) -> None:
+        """`presets`: a folder of YAML files, each a part of a recipe; without a judge nothing is judged."""
         self._presets = presets
         self._datasets = datasets
         self._models = models
+        self._judge = judge
 
     def presets(self) -> Sequence[str]:
         """Names of the presets."""
@@ -93,6 +68,57 @@ class Recipes:
             AcademyError: `dataset_unknown`, `model_unknown`, what keeps the model from being trained, or
                 `recipe_invalid` for an unknown preset.
         """
+        self._require_preset(preset)
+        manifest = self._datasets.get(dataset)
+        method = method or METHODS[manifest.kind][0]
+        base = self._models.get(model)
+        require_trainable(base)
+        return self.preset(preset, method, base.max_seq_length).model_copy(
+            update={
+                "name": name or manifest.name,
+                "model": ModelRef(id=base.id, path=base.path, sha256=fingerprint(Path(base.path))),
+                "dataset": DatasetRef(
+                    id=manifest.id, path=str(self._datasets.folder(manifest.id)), sha256=manifest.sha256
+                ),
+            }
+        )
+
+    def preset(self, preset: str, method: Method, longest: int | None = None) -> TrainRecipe:
+        """Return the values of a preset for a method, as a recipe without a model and a dataset.
+
+        Args:
+            preset: its name.
+            method: what is learned.
+            longest: most tokens that the model reads, where that is known: no limit is above it.
+
+        Raises:
+            AcademyError: `recipe_invalid` for an unknown preset.
+        """
+        self._require_preset(preset)
+        made = TrainRecipe(
+            **self._values(preset, method), method=method, model=_NO_MODEL, dataset=_NO_DATASET
+        )
+        if longest is None or made.training.max_seq_length <= longest:
+            return made
+        training = made.training.model_copy(update={"max_seq_length": max(longest, SHORTEST)})
+        return made.model_copy(update={"training": training})
+
+    def misfits(self, recipe: TrainRecipe) -> Sequence[Misfit]:
+        """What keeps a recipe from being run with its model, its rows and this computer; see `Judge`."""
+        return self._judge.judge(recipe) if self._judge is not None else ()
+
+    def fit(self, recipe: TrainRecipe, budget_s: float, pinned: Collection[str] = ()) -> Fitted | None:
+        """Fit a recipe into a time and the memory, but for `pinned` fields; None where nobody can tell.
+
+        Raises:
+            AcademyError: what keeps a forecast from being made.
+        """
+        if self._judge is None:
+            return None
+        estimates = self._judge.estimates
+        return fit_budget(recipe, budget_s, estimates.estimate, estimates.subject(recipe), pinned)
+
+    def _require_preset(self, preset: str) -> None:
         if preset not in self.presets():
             near = difflib.get_close_matches(preset, self.presets(), n=1)
             raise AcademyError(
@@ -102,25 +128,12 @@ class Recipes:
                 detail=f"there are {', '.join(self.presets())}",
                 nearest=near[0] if near else None,
             )
-        manifest = self._datasets.get(dataset)
-        method = method or METHODS[manifest.kind][0]
-        values = self._values(preset, method)
-        base = self._models.get(model)
-        require_trainable(base)
-        return TrainRecipe(
-            **values,
-            name=name or manifest.name,
-            method=method,
-            model=ModelRef(id=base.id, path=base.path, sha256=fingerprint(Path(base.path))),
-            dataset=DatasetRef(
-                id=manifest.id, path=str(self._datasets.folder(manifest.id)), sha256=manifest.sha256
-            ),
-        )
 
     def _values(self, preset: str, method: Method) -> dict[str, dict[str, Any]]:
-        """Sections of a preset; what a method needs otherwise goes over them."""
+        """Sections of a preset; what a method needs otherwise, always or with this preset, goes over them."""
         values: dict[str, dict[str, Any]] = {}
-        for path in (self._presets / f"{preset}.yaml", self._presets / "methods" / f"{method}.yaml"):
+        for name in (preset, f"methods/{method}", f"methods/{preset}-{method}"):
+            path = self._presets / f"{name}.yaml"
             if path.exists():
                 for section, found in YAML(typ="safe", pure=True).load(path.read_text("utf-8")).items():
                     values[section] = values.get(section, {}) | found
@@ -132,22 +145,22 @@ class Recipes:
         Raises:
             AcademyError: `file_not_found`, `recipe_unreadable` when it is no text file.
         """
-        return tuple(self._examine(path)[0])
+        return tuple(self._examine(path, here=True)[0])
 
-    def read(self, path: Path) -> TrainRecipe:
-        """Read a recipe that is to be run.
+    def read(self, path: Path, *, here: bool = True) -> TrainRecipe:
+        """Read a recipe that is to be run; one that is not to be run `here` may ask for what is not there.
 
         Raises:
             AcademyError: `recipe_invalid` with the first problem's facts (its `path`, where it has one, as
                 `place`); as `check`.
         """
-        problems, recipe = self._examine(path)
+        problems, recipe = self._examine(path, here=here)
         if recipe is None or problems:
             raise _as_error(path, problems)
         return recipe
 
-    def _examine(self, path: Path) -> tuple[list[Problem], TrainRecipe | None]:
-        """Check first the form, then that paths lie where they may and hold what the recipe says."""
+    def _examine(self, path: Path, *, here: bool) -> tuple[list[Problem], TrainRecipe | None]:
+        """Check the form, that paths lie where they may and hold what the recipe says, and what is here."""
         try:
             document = _load_yaml(_read_text(path))
         except MarkedYAMLError as error:
@@ -158,12 +171,17 @@ class Recipes:
         try:
             recipe = TrainRecipe.model_validate(_plain(document))
         except ValidationError as error:
-            return _problems(error, document), None
+            return problems_of(error, document), None
         found = [*self._model_problems(recipe, document), *self._dataset_problems(recipe, document)]
+        if here and not found:  # what is judged are the files that the recipe means
+            found = [
+                Problem(one.path, line_of(document, one.path.split(".")), one.code, one.facts)
+                for one in self.misfits(recipe)
+            ]
         return found, recipe
 
     def _model_problems(self, recipe: TrainRecipe, document: Any) -> Iterator[Problem]:
-        line = _line(document, ("model", "path"))
+        line = line_of(document, ("model", "path"))
         path = Path(recipe.model.path)
         if not path.is_absolute():
             yield Problem("model.path", line, "path_not_absolute", {"value": recipe.model.path})
@@ -176,10 +194,10 @@ class Recipes:
             yield Problem("model.path", line, error.code, dict(error.facts))
             return
         if recipe.model.sha256 is not None and found != recipe.model.sha256:
-            yield Problem("model.sha256", _line(document, ("model", "sha256")), "hash_differs", {})
+            yield Problem("model.sha256", line_of(document, ("model", "sha256")), "hash_differs", {})
 
     def _dataset_problems(self, recipe: TrainRecipe, document: Any) -> Iterator[Problem]:
-        line = _line(document, ("dataset", "id"))
+        line = line_of(document, ("dataset", "id"))
         try:
             manifest = self._datasets.verify(recipe.dataset.id)
         except AcademyError as error:
@@ -187,7 +205,7 @@ class Recipes:
             return
         folder = self._datasets.folder(recipe.dataset.id)
         if not _same_place(Path(recipe.dataset.path), folder):
-            where = _line(document, ("dataset", "path"))
+            where = line_of(document, ("dataset", "path"))
             yield Problem(
                 "dataset.path", where, "path_outside", {"value": recipe.dataset.path, "expected": str(folder)}
             )
@@ -199,17 +217,17 @@ class Recipes:
                 "method": recipe.method,
                 "nearest": fitting[0],
             }
-            yield Problem("method", _line(document, ("method",)), ErrorCode.DATASET_KIND, facts)
+            yield Problem("method", line_of(document, ("method",)), ErrorCode.DATASET_KIND, facts)
         if not manifest.eval_rows and (recipe.evaluation.keep_best or recipe.evaluation.patience):
             key = "keep_best" if recipe.evaluation.keep_best else "patience"
             yield Problem(
                 f"evaluation.{key}",
-                _line(document, ("evaluation", key)),
+                line_of(document, ("evaluation", key)),
                 ErrorCode.NO_HELD_OUT_ROWS,
                 {"dataset": manifest.name},
             )
         if manifest.sha256 != recipe.dataset.sha256:
-            yield Problem("dataset.sha256", _line(document, ("dataset", "sha256")), "hash_differs", {})
+            yield Problem("dataset.sha256", line_of(document, ("dataset", "sha256")), "hash_differs", {})
 
 
 def require_trainable(model: Model) -> None:
@@ -299,92 +317,3 @@ def _as_error(path: Path, problems: Sequence[Problem]) -> AcademyError:
         "problems": len(problems),
     }
     return AcademyError(ErrorCode.RECIPE_INVALID, **facts)
-
-
-def _problems(error: ValidationError, document: Any) -> list[Problem]:
-    """Return one problem per key and kind: each form that a value may have complains for itself."""
-    found: dict[tuple[str, str], Problem] = {}
-    for detail in error.errors():
-        problem = _problem(detail, document)
-        found.setdefault((problem.path, problem.code), problem)
-    return list(found.values())
-
-
-def _problem(detail: ErrorDetails, document: Any) -> Problem:
-    where, help_text = _declared(detail["loc"])
-    path = ".".join(str(part) for part in where)
-    line = _line(document, where)
-    kind = detail["type"]
-    if kind == "extra_forbidden":
-        near = difflib.get_close_matches(str(where[-1]), _keys(where[:-1]), n=1)
-        return Problem(path, line, "unknown_key", {"key": path, "nearest": near[0] if near else None})
-    if kind == "missing":
-        return Problem(path, line, "missing_key", {"key": path})
-    if kind in _BOUNDS:
-        bound = next(iter(detail["ctx"].values()))
-        return Problem(
-            path,
-            line,
-            "out_of_range",
-            {"key": path, "value": _shown(detail["input"]), "bound": bound, "side": _BOUNDS[kind]},
-        )
-    if kind == "value_error":
-        said = str(detail["ctx"]["error"])
-        key, _, _ = said.partition(":")
-        return Problem(key, _line(document, key.split(".")), "contradiction", {"detail": said})
-    expected = None if help_text else detail.get("ctx", {}).get("expected")
-    facts: dict[str, Fact] = {
-        "key": path,
-        "value": _shown(detail["input"]),
-        "expected": expected,
-        "detail": help_text or detail["msg"],
-    }
-    return Problem(path, line, "wrong_value", facts)
-
-
-def _declared(where: Sequence[int | str]) -> tuple[Sequence[int | str], str]:
-    """Part a place into its key and, where it goes on inside a value, the help of that key."""
-    model: type[BaseModel] = TrainRecipe
-    for depth, part in enumerate(where, 1):
-        declared = model.model_fields.get(str(part))
-        if declared is None:
-            break
-        if not (isinstance(declared.annotation, type) and issubclass(declared.annotation, BaseModel)):
-            return where[:depth], (declared.description or "") if depth < len(where) else ""
-        model = declared.annotation
-    return where, ""
-
-
-def _shown(value: object) -> Fact:
-    """A value as a fact: what is no single value is named by its kind, a long text is cut."""
-    if isinstance(value, str):
-        return value if len(value) <= _SHOWN_CHARACTERS else f"{value[:_SHOWN_CHARACTERS]}…"
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)  # JSON has no such number
-    if isinstance(value, int | float):
-        return value
-    named = {"dict": "a section", "list": "a list", "NoneType": "nothing"}
-    return named.get(type(value).__name__, type(value).__name__)
-
-
-def _keys(where: Sequence[int | str]) -> list[str]:
-    """Return the keys that are right inside the section at `where`."""
-    model: type[BaseModel] = TrainRecipe
-    for part in where:
-        annotation = model.model_fields[str(part)].annotation if str(part) in model.model_fields else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return []
-        model = annotation
-    return list(model.model_fields)
-
-
-def _line(document: Any, where: Sequence[int | str]) -> int:
-    """Return the line (from 1) of the deepest key of `where` that stands in the document."""
-    line = 1
-    for part in where:
-        # What an alias merges in stands in the map, but not at a line of it.
-        if not isinstance(document, CommentedMap) or part not in (document.lc.data or {}):
-            break
-        line = document.lc.key(part)[0] + 1
-        document = document[part]
-    return line

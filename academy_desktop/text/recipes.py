@@ -21,5 +21,20 @@ PROBLEMS: Final = {
     "not_yaml": N_("This line cannot be read as YAML[: {detail}]."),
     "path_not_absolute": N_("“{value}” is not a whole path: a recipe names folders from the root."),
     "path_outside": N_("“{value}” is not the dataset's own folder[, which is {expected}]."),
+    "unknown_layer": N_("The model has no layer “{value}”[. It has {known}].[ This works: {nearest}.]"),
+    "model_shorter": N_("“{key}” is {value}, but the model reads at most {bound} tokens."),
+    "rows_too_long": N_(
+        "Every row is longer than “{key}”, {value} tokens, and would be cut: the shortest has {shortest}, "
+        "the longest {longest}.[ This works: {nearest}.| Make the rows shorter.]"
+    ),
+    "not_here": N_("“{key}” cannot be “{value}” here[: {detail}][. This works: {nearest}]."),
+    "gpu_too_small": N_(
+        "This needs about {needed_bytes}, and the graphics card has {limit_bytes}."
+        "[ This works: {nearest}.| Choose a smaller model.]"
+    ),
+    "memory_too_small": N_(
+        "This needs about {needed_bytes}, and this computer has {limit_bytes} of memory."
+        "[ This works: {nearest}.| Choose a smaller model.]"
+    ),
     "hash_differs": N_("The files on the disk are not those that this recipe was made for."),
 }

@@ -1,69 +1,51 @@
-"""The fields of a training recipe as a form: described, filled in, and checked while somebody types.
+"""The values of a training recipe as a form: filled in, changed by hand, and checked while somebody types.
 
-Everything about a field (default, bounds, unit, help, choices) is read off its declaration in
-`trainers.recipe`. Owns the way between what is typed and a valid recipe. Refuses to know widgets.
+Owns what was filled in and what was changed since, and the way between what is typed and a valid recipe.
+Refuses to know widgets; what a field is stands in `recipe_fields`.
 """
 
 from __future__ import annotations
 
-import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Union, get_args, get_origin
+from typing import Any, Final, Protocol
 
-from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from academy_desktop.text.formats import Formats
 from academy_desktop.text.marking import N_
 from academy_desktop.text.messages import Messages
-from trainers.errors import Fact
-from trainers.recipe import DatasetRef, ModelRef, TrainRecipe
-
-Kind = Literal["number", "choice", "toggle", "text"]
-Value = str | bool
-
-#: The name of the run stands above the sections.
-NAME: Final = "name"
-
-#: Section of a recipe → its heading; only these are in the form.
-SECTIONS: Final = {
-    "training": N_("Training"),
-    "preference": N_("Preferences"),
-    "lora": N_("Adapter (LoRA)"),
-    "evaluation": N_("Evaluation"),
-    "checkpoints": N_("Checkpoints"),
-    "hardware": N_("Hardware"),
-}
-
-#: What most people want to change; the rest waits behind “All settings”.
-ESSENTIAL: Final = (
-    "training.learning_rate",
-    "training.num_epochs",
-    "training.batch_size",
-    "training.max_seq_length",
-    "lora.rank",
+from academy_desktop.viewmodels.recipe_fields import (
+    ESSENTIAL,
+    NAME,
+    SECTIONS,
+    Field,
+    Value,
+    belongs_to,
+    declared,
+    describe,
+    parsed,
+    typed,
+    value_at,
 )
+from trainers.errors import Fact
+from trainers.recipe import ContradictionError, DatasetRef, Method, ModelRef, TrainRecipe
 
 #: A preset → what it is called and what it is for; those of the guided demo suit nothing else.
 PRESETS: Final = {
-    "quick": (N_("Quick"), N_("One pass, a narrow adapter: shows soon whether the rows teach anything.")),
-    "balanced": (N_("Balanced"), N_("A sound start for a few hundred to a few thousand rows.")),
-    "thorough": (N_("Thorough"), N_("More passes and a wider adapter: when quality matters more than time.")),
+    "quick": (N_("Speed"), N_("One pass, a narrow adapter: shows soon whether the rows teach anything.")),
+    "balanced": (N_("Balance"), N_("A sound start for a few hundred to a few thousand rows.")),
+    "thorough": (N_("Quality"), N_("More passes and a wider adapter: takes longer, and learns more.")),
+    "memory": (
+        N_("Little memory"),
+        N_("One row at a time and a narrow adapter: for a large model on a small computer."),
+    ),
 }
 DEMO: Final = "demo"
 
 #: Longest value that a sentence repeats.
 MOST_SHOWN: Final = 32
-
-#: A bound of a declaration → how it is said.
-_BOUNDS: Final = {
-    "gt": N_("more than {bound}"),
-    "ge": N_("at least {bound}"),
-    "lt": N_("less than {bound}"),
-    "le": N_("at most {bound}"),
-}
 
 #: A complaint of pydantic's about a bound → the bound.
 _BOUND_ERRORS: Final = {
@@ -73,17 +55,8 @@ _BOUND_ERRORS: Final = {
     "less_than_equal": "le",
 }
 
-#: Parts of field names that are written in full, or not at all.
-_PARTS: Final = {
-    "num": "",
-    "use": "",
-    "type": "",
-    "lr": "learning rate",
-    "seq": "sequence",
-    "max": "max.",
-    "grad": "gradient",
-    "rslora": "rank-stabilized LoRA",
-}
+#: What stands elsewhere on the page, and may be wrong as well.
+MODEL, DATASET = "model.path", "dataset.id"
 
 #: Stand for what is chosen elsewhere while the form is checked.
 _MODEL = ModelRef(id="", path="")
@@ -100,38 +73,43 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Field:
-    """One field of the form.
-
-    Attributes:
-        path: its key in a recipe (`training.learning_rate`).
-        label: what it is called.
-        help: what it does, in a sentence.
-        unit: stands behind the value; may be empty.
-        kind: what it is edited with.
-        choices: the values of a choice, as they stand in a recipe; words that a text may be.
-        hint: bounds and default, in words.
-        optional: whether it may stay empty.
-        is_essential: whether it is always shown.
-    """
-
-    path: str
-    label: str
-    help: str
-    unit: str
-    kind: Kind
-    choices: tuple[str, ...]
-    hint: str
-    optional: bool
-    is_essential: bool
-
-
-@dataclass(frozen=True)
 class FormSection:
     """Fields that belong together."""
 
     title: str
     fields: tuple[Field, ...]
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """What is wrong with a field: a sentence, and what would do (paths and values), if anything is near."""
+
+    sentence: str
+    nearest: tuple[tuple[str, Value], ...] = ()
+
+
+class MisfitFacts(Protocol):
+    """Something that keeps a recipe from being run here, though its values go together."""
+
+    @property
+    def path(self) -> str:
+        """The field to change."""
+        ...
+
+    @property
+    def code(self) -> str:
+        """What is wrong, in a word."""
+        ...
+
+    @property
+    def facts(self) -> Mapping[str, Fact]:
+        """What the sentence needs."""
+        ...
+
+    @property
+    def nearest(self) -> Sequence[tuple[str, int | str]]:
+        """What would do: paths and values."""
+        ...
 
 
 class RecipeForm:
@@ -141,12 +119,16 @@ class RecipeForm:
         self._messages = messages
         self._formats = formats
         self._gettext = translate
-        self._declared = dict(_declared())
-        self._fields = {path: self._field(path, info) for path, info in self._declared.items()}
-        self._values = {path: _typed(info.get_default()) for path, info in self._declared.items()}
+        declarations = dict(declared())
+        self._fields = {path: describe(path, info, translate, formats) for path, info in declarations.items()}
+        self._values = {path: typed(info.get_default()) for path, info in declarations.items()}
+        self._filled_in = dict(self._values)
+        self._by_hand: set[str] = set()
+        self._method: Method = "sft"
         shown = (one.path for section in self.sections for one in section.fields)
-        self._order = (NAME, *ESSENTIAL, *shown)
-        self._problems: dict[str, str] = {}
+        self._order = (DATASET, MODEL, NAME, *ESSENTIAL, *shown)
+        self._wrong: dict[str, Wrong] = {}
+        self._unfit: dict[str, Wrong] = {}
         self._sections: dict[str, Any] = {}
         self._check()
 
@@ -171,84 +153,197 @@ class RecipeForm:
         )
 
     @property
+    def method(self) -> Method:
+        """What is learned."""
+        return self._method
+
+    @property
     def problems(self) -> Mapping[str, str]:
         """What is wrong, a sentence each, by the field's path; in the order of the fields."""
-        return self._problems
+        found = self._unfit | self._wrong
+        return {path: found[path].sentence for path in self._order if path in found}
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether the values go together, wherever they are to be used."""
+        return not self._wrong
+
+    def nearest(self, path: str) -> tuple[tuple[str, Value], ...]:
+        """What would do in place of what is wrong with a field: paths and values, or nothing."""
+        found = self._wrong.get(path) or self._unfit.get(path)
+        return found.nearest if found else ()
+
+    def in_words(self, values: Iterable[tuple[str, Value]]) -> str:
+        """Fields and values as they are called: `Batch size 2, Batches per step 4`."""
+        said = [
+            f"{self._fields[path].label} {value or self._gettext(N_('empty'))}"
+            for path, value in values
+            if path in self._fields
+        ]
+        return ", ".join(said)
 
     def field(self, path: str) -> Field:
         """The description of a field."""
         return self._fields[path]
 
+    def has(self, path: str) -> bool:
+        """Whether there is such a field, and the method looks at it."""
+        return path in self._fields and belongs_to(path, self._method)
+
     def value(self, path: str) -> Value:
         """What stands in a field: text, or whether a toggle is on."""
         return self._values[path]
+
+    def is_changed(self, path: str) -> bool:
+        """Whether somebody put something into a field that was not filled in."""
+        return path in self._by_hand
+
+    def filled_in(self, path: str) -> Value:
+        """What was filled into a field."""
+        return self._filled_in[path]
 
     def set(self, path: str, value: Value) -> bool:
         """Put something into a field; returns whether that changed anything."""
         if self._values[path] == value:
             return False
         self._values[path] = value
+        self._unfit.pop(path, None)
+        if path != NAME and value != self._filled_in[path]:
+            self._by_hand.add(path)
+        else:
+            self._by_hand.discard(path)
         self._check()
         return True
 
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """The fields that somebody changed, of those that are looked at."""
+        return tuple(path for path in self._values if path in self._by_hand and self.has(path))
+
+    def reset(self, path: str) -> bool:
+        """Put back what was filled in; returns whether that changed anything."""
+        touched = path in self._by_hand
+        self._by_hand.discard(path)
+        return self.set(path, self._filled_in[path]) or touched
+
     def take(self, recipe: TrainRecipe) -> None:
-        """Fill in the sections of a recipe; its name stays what it is."""
+        """Fill in the sections and the method of a recipe; its name stays what it is."""
+        self._method = recipe.method
         for path in self._values:
             if path != NAME:
-                self._values[path] = _typed(_at(recipe, path))
+                self._values[path] = self._filled_in[path] = value_at(recipe, path)
+        self._by_hand.clear()
+        self._unfit.clear()
+        self._check()
+
+    def refill(self, recipe: TrainRecipe, others: Iterable[tuple[str, object]] = ()) -> None:
+        """Fill in what was not changed by hand, and the method, from a recipe.
+
+        Args:
+            recipe: whose values are filled in.
+            others: fields and values that stand in place of the recipe's.
+        """
+        self._method = recipe.method
+        fields = {path: value_at(recipe, path) for path in self._values if path != NAME}
+        fields |= {path: typed(value) for path, value in others}
+        for path, value in fields.items():
+            if not belongs_to(path, self._method):  # nobody sees it: what was typed there must not matter
+                self._by_hand.discard(path)
+            if path not in self._by_hand:
+                self._values[path] = value
+            self._filled_in[path] = value
         self._check()
 
     def holds(self, recipe: TrainRecipe) -> bool:
         """Whether the sections are those of a recipe."""
         shown = {section: getattr(recipe, section) for section in SECTIONS}
-        return not self._problems and self._sections == shown
+        return self.is_valid and self._sections == shown
 
     def fill(self, recipe: TrainRecipe) -> TrainRecipe:
-        """Return a recipe with the values of this form, which has no problems, in its sections."""
-        return recipe.model_copy(update=self._sections)
+        """Return a recipe with the values of this form, which is valid, in its sections."""
+        return recipe.model_copy(update={**self._sections, "method": self._method})
 
     def filled(self) -> TrainRecipe | None:
-        """A recipe with these values and neither model nor dataset, or None while there are problems."""
-        return None if self._problems else self.fill(TrainRecipe(model=_MODEL, dataset=_DATASET))
+        """A recipe with these values and neither model nor dataset, or None where they do not go together."""
+        return self.fill(TrainRecipe(model=_MODEL, dataset=_DATASET)) if self.is_valid else None
+
+    def blame(self, misfits: Iterable[MisfitFacts]) -> None:
+        """Say of these fields, and no others, that they do not fit what they are used with."""
+        self._unfit = {}
+        for misfit in misfits:
+            near = tuple((path, typed(value)) for path, value in misfit.nearest)
+            facts = dict(misfit.facts)
+            if "key" in facts and misfit.path in self._fields:
+                facts["key"] = self._fields[misfit.path].label
+            if near and facts.get("nearest"):
+                alone = len(near) == 1 and near[0][0] == misfit.path
+                facts["nearest"] = str(near[0][1]) if alone else self.in_words(near)
+            path = misfit.path if misfit.path in self._order else NAME
+            self._unfit.setdefault(path, Wrong(self._messages.problem(misfit.code, facts), near))
+
+    def with_changes(self, recipe: TrainRecipe) -> TrainRecipe | None:
+        """A recipe with the values that were changed by hand, or None where they do not go together."""
+        values = {
+            path: value if path == NAME or self.is_changed(path) else value_at(recipe, path)
+            for path, value in self._values.items()
+        }
+        made, _ = self._validated(values)
+        return made and made.model_copy(update={"model": recipe.model, "dataset": recipe.dataset})
 
     def _check(self) -> None:
         """Validate everything: a field may be wrong only beside another one."""
-        raw: dict[str, Any] = {section: {} for section in SECTIONS}
-        problems: dict[str, str] = {}
-        for path, value in self._values.items():
-            field = self._fields[path]
-            parsed = _parsed(field, value)
-            section, _, name = path.rpartition(".")
-            if parsed is not None or field.optional:
-                (raw[section] if section else raw)[name] = parsed
-            elif path != NAME:
-                problems[path] = self._messages.problem("missing_key", {"key": field.label})
-        try:
-            recipe = TrainRecipe.model_validate({"model": _MODEL, "dataset": _DATASET, **raw})
+        recipe, self._wrong = self._validated(self._values)
+        if recipe is not None:
             self._sections = {section: getattr(recipe, section) for section in SECTIONS}
+
+    def _validated(self, values: Mapping[str, Value]) -> tuple[TrainRecipe | None, dict[str, Wrong]]:
+        """The recipe that values make, or None and what is wrong with them."""
+        raw: dict[str, Any] = {section: {} for section in SECTIONS}
+        wrong: dict[str, Wrong] = {}
+        for path, value in values.items():
+            field = self._fields[path]
+            found = parsed(field, value)
+            section, _, name = path.rpartition(".")
+            if found is not None or field.optional:
+                (raw[section] if section else raw)[name] = found
+            elif path != NAME:
+                said = self._messages.problem("missing_key", {"key": field.label})
+                wrong[path] = Wrong(said, ((path, self._filled_in[path]),))
+        try:
+            whole = {"model": _MODEL, "dataset": _DATASET, "method": self._method, **raw}
+            recipe = TrainRecipe.model_validate(whole)
         except ValidationError as error:
             for detail in error.errors():
-                path, said = self._problem(detail)
-                problems.setdefault(path, said)
-        self._problems = {path: problems[path] for path in self._order if path in problems}
+                path, said_of_it = self._problem(detail)
+                wrong.setdefault(path, said_of_it)
+        return (None if wrong else recipe), wrong
 
-    def _problem(self, detail: ErrorDetails) -> tuple[str, str]:
-        """The field that a complaint of pydantic's is about, and the sentence for it."""
+    def _problem(self, detail: ErrorDetails) -> tuple[str, Wrong]:
+        """The field that a complaint of pydantic's is about, and what to say of it."""
         kind = detail["type"]
         if kind == "value_error":
-            path, _, said = str(detail["ctx"]["error"]).partition(":")
-            sentence = self._messages.problem("contradiction", {"detail": said.strip() or path})
-            return path if path in self._fields else NAME, sentence
+            return self._contradiction(detail["ctx"]["error"])
         path = ".".join(str(part) for part in detail["loc"][:2])
         field = self._fields[path] if path in self._fields else self._fields[path := NAME]
-        typed = str(self._values[path])
-        shown = typed if len(typed) <= MOST_SHOWN else f"{typed[:MOST_SHOWN]}…"
+        text = str(self._values[path])
+        shown = text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"
         facts: dict[str, Fact] = {"key": field.label, "value": shown}
         if kind in _BOUND_ERRORS:
-            facts |= {"bound": next(iter(detail["ctx"].values())), "side": _BOUND_ERRORS[kind]}
-            return path, self._messages.problem("out_of_range", facts)
+            side, bound = _BOUND_ERRORS[kind], next(iter(detail["ctx"].values()))
+            said = self._messages.problem("out_of_range", facts | {"bound": bound, "side": side})
+            return path, Wrong(said, ((path, typed(bound)),) if side in {"ge", "le"} else ())
         expected = self._expected(field, kind, detail)
-        return path, self._messages.problem("wrong_value", facts | {"expected": expected})
+        return path, Wrong(self._messages.problem("wrong_value", facts | {"expected": expected}))
+
+    def _contradiction(self, error: Exception) -> tuple[str, Wrong]:
+        path, _, said = str(error).partition(":")
+        if path not in self._fields:
+            return NAME, Wrong(self._messages.problem("contradiction", {"detail": said.strip() or path}))
+        detail = f"{self._fields[path].label} – {said.strip()}"  # it is also read far from its field
+        sentence = self._messages.problem("contradiction", {"detail": detail})
+        if not isinstance(error, ContradictionError):
+            return path, Wrong(sentence)
+        return path, Wrong(sentence, ((path, typed(error.nearest)),))
 
     def _expected(self, field: Field, kind: str, detail: ErrorDetails) -> str:
         if kind == "string_too_long":
@@ -261,37 +356,6 @@ class RecipeForm:
         if kind.startswith("int"):
             return self._gettext(N_("a whole number"))
         return self._gettext(N_("a number, written like 0.5"))
-
-    def _field(self, path: str, info: FieldInfo) -> Field:
-        extra = info.json_schema_extra
-        unit = str(extra["unit"]) if isinstance(extra, dict) and "unit" in extra else ""
-        kind, choices, optional = _form_of(info.annotation)
-        return Field(
-            path=path,
-            label=self._gettext(info.title or _in_words(path)),
-            help=self._gettext(info.description or ""),
-            unit=self._gettext(unit) if unit else "",
-            kind=kind,
-            choices=choices,
-            hint=self._hint(info) if kind == "number" else "",
-            optional=optional,
-            is_essential=path in ESSENTIAL,
-        )
-
-    def _hint(self, info: FieldInfo) -> str:
-        """Bounds and default in words: `At least 4, at most 64. Usual: 16.`."""
-        bounds = [
-            self._gettext(said).format(bound=self._formats.plain(bound))
-            for one in info.metadata
-            for side, said in _BOUNDS.items()
-            if isinstance(bound := getattr(one, side, None), int | float)
-        ]
-        said = ", ".join(bounds)
-        sentences = [f"{said[:1].upper()}{said[1:]}."] if said else []
-        if isinstance(info.default, int | float):
-            usual = self._formats.plain(info.default)
-            sentences.append(self._gettext(N_("Usual: {value}.")).format(value=usual))
-        return " ".join(sentences)
 
 
 def offered(names: Sequence[str]) -> tuple[str, ...]:
@@ -307,65 +371,3 @@ def preset_choices(names: Sequence[str], translate: Callable[[str], str]) -> tup
         *(Choice(name, translate(PRESETS[name][0]), translate(PRESETS[name][1])) for name in known),
         *(Choice(name, name.replace("-", " ").capitalize()) for name in others),
     )
-
-
-def _declared() -> Iterator[tuple[str, FieldInfo]]:
-    """Yield every field that the form has, by its path."""
-    yield NAME, TrainRecipe.model_fields[NAME]
-    for section in SECTIONS:
-        model = TrainRecipe.model_fields[section].annotation
-        assert isinstance(model, type)
-        assert issubclass(model, BaseModel)
-        for name, info in model.model_fields.items():
-            yield f"{section}.{name}", info
-
-
-def _form_of(annotation: Any) -> tuple[Kind, tuple[str, ...], bool]:
-    """What a value of a type is edited with, the values of a choice, and whether there may be none."""
-    options = get_args(annotation) if get_origin(annotation) in {Union, types.UnionType} else (annotation,)
-    optional = type(None) in options
-    (first, *others) = [option for option in options if option is not type(None)]
-    if first is bool:
-        return "toggle", (), optional
-    if first in {int, float}:
-        return "number", (), optional
-    values = tuple(str(value) for value in get_args(first)) if get_origin(first) is Literal else ()
-    return "text" if others or not values else "choice", values, optional
-
-
-def _at(recipe: TrainRecipe, path: str) -> object:
-    section, _, name = path.partition(".")
-    return getattr(getattr(recipe, section), name)
-
-
-def _typed(value: object) -> Value:
-    """A value as somebody would type it."""
-    match value:
-        case bool():
-            return value
-        case None:
-            return ""
-        case float():
-            return f"{value:.10g}"
-        case tuple():
-            return ", ".join(str(part) for part in value)
-    return str(value)
-
-
-def _parsed(field: Field, value: Value) -> Any:
-    """What was typed, for pydantic to judge; None for nothing."""
-    if isinstance(value, bool):
-        return value
-    text = value.strip()
-    if field.kind == "text" and field.path != NAME and text not in field.choices:
-        return [part.strip() for part in text.split(",") if part.strip()] or None
-    return text or None
-
-
-def _in_words(path: str) -> str:
-    """`training.lr_scheduler_type` → `Learning rate scheduler`: the label of a field that has no title."""
-    parts = path.rpartition(".")[2].split("_")
-    if parts[0] == "every":  # the unit stands behind the value
-        parts = parts[:1]
-    said = " ".join(" ".join(_PARTS.get(part, part) for part in parts).split())
-    return f"{said[:1].upper()}{said[1:]}"

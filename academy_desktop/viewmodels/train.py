@@ -6,7 +6,7 @@ Owns the choices and the way from them to a queued job. Refuses to know widgets 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -14,20 +14,24 @@ from typing import Any, Literal
 from PySide6.QtCore import QObject, Signal
 
 from academy_desktop.core.recipe_yaml import dump_recipe
+from academy_desktop.core.recipes import METHODS
 from academy_desktop.text.formats import Formats
+from academy_desktop.text.guide import GuideWords
 from academy_desktop.text.marking import N_
 from academy_desktop.text.messages import Messages
-from academy_desktop.viewmodels.recipe_form import NAME, Choice, RecipeForm, Value, preset_choices
+from academy_desktop.viewmodels.recipe_fields import NAME, Value
+from academy_desktop.viewmodels.recipe_form import Choice, RecipeForm, preset_choices
 from academy_desktop.viewmodels.supervisor import Supervisor
-from academy_desktop.viewmodels.train_sources import DatasetFacts, ModelFacts, Sources, Stock, look
+from academy_desktop.viewmodels.train_advice import Advice
+from academy_desktop.viewmodels.train_sources import DatasetFacts, ModelFacts, Presets, Sources, Stock, look
+from academy_desktop.viewmodels.train_values import Filling
+from academy_desktop.viewmodels.train_words import Doing, TrainWords
 from trainers.errors import AcademyError, ErrorCode
 from trainers.layout import write_atomically
-from trainers.order import total_steps
-from trainers.recipe import TrainRecipe
+from trainers.recipe import Method, TrainRecipe
 
 #: What the page is: nothing is known yet, something is missing, or there is a form.
 State = Literal["reading", "no_dataset", "no_model", "ready"]
-Doing = Literal["", "starting", "saving", "opening"]
 
 
 class Train(QObject):
@@ -55,7 +59,11 @@ class Train(QObject):
         self._gettext = translate
         self._supervisor = supervisor
         self._usual_preset = usual_preset
+        self._words, self._guide = TrainWords(translate, formats), GuideWords(translate, formats)
         self.form = RecipeForm(messages, formats, translate)
+        self.advice = Advice(self, sources.recipes, self._guide, messages, translate, self)
+        self.advice.changed.connect(self.changed)
+        self.changed.connect(self.advice.look)
         self._stock: Stock | None = None
         self._brought: tuple[ModelFacts, ...] = ()
         self._due = asyncio.Event()
@@ -63,6 +71,7 @@ class Train(QObject):
         self._doing: Doing = ""
         self._dataset = ""
         self._model = ""
+        self._filling = Filling(self.form)
         self._source = ""
         self._file_problems: tuple[str, ...] = ()
 
@@ -86,7 +95,7 @@ class Train(QObject):
     def datasets(self) -> tuple[Choice, ...]:
         """The datasets, the newest first."""
         found = self._stock.datasets if self._stock else ()
-        return tuple(Choice(one.id, one.name, self._rows(one.train_rows)) for one in reversed(found))
+        return tuple(Choice(one.id, one.name, self._words.rows(one.train_rows)) for one in reversed(found))
 
     @property
     def models(self) -> tuple[Choice, ...]:
@@ -97,7 +106,19 @@ class Train(QObject):
     @property
     def presets(self) -> tuple[Choice, ...]:
         """The presets, the quickest first."""
-        return preset_choices(tuple(self._preset_recipes), self._gettext)
+        return preset_choices(tuple(self._presets), self._gettext)
+
+    @property
+    def methods(self) -> tuple[Choice, ...]:
+        """What can be learned from the rows of the dataset that is chosen."""
+        chosen = self._chosen_dataset
+        fitting = METHODS[chosen.kind] if chosen else ()
+        return tuple(Choice(method, *self._guide.method(method)) for method in fitting)
+
+    @property
+    def method(self) -> str:
+        """What is learned."""
+        return self.form.method
 
     @property
     def dataset(self) -> str:
@@ -111,9 +132,8 @@ class Train(QObject):
 
     @property
     def preset(self) -> str:
-        """The preset whose values the form has, or nothing."""
-        recipes = self._preset_recipes
-        return next((one.id for one in self.presets if self.form.holds(recipes[one.id])), "")
+        """The preset that the values were filled in from, or nothing."""
+        return self._filling.preset
 
     @property
     def default_name(self) -> str:
@@ -137,54 +157,36 @@ class Train(QObject):
         chosen, recipe = self._chosen_dataset, self.form.filled()
         if chosen is None or recipe is None:
             return ""
-        training = recipe.training
-        per_step = training.batch_size * training.gradient_accumulation_steps
-        steps = total_steps(chosen.train_rows, training.num_epochs, per_step, training.max_steps)
-        of_rows = self._gettext(N_("{steps} of {rows}"))
-        parts = [
-            self._rows(chosen.train_rows),
-            self._count(training.num_epochs, N_("1 epoch"), N_("{count} epochs")),
-            of_rows.format(
-                steps=self._count(steps, N_("1 step"), N_("{count} steps")), rows=self._rows(per_step)
-            ),
-        ]
-        held_out = min(chosen.eval_rows, recipe.evaluation.max_rows)
-        if held_out:
-            many = N_("checked on {count} held-out rows")
-            parts.append(self._count(held_out, N_("checked on 1 held-out row"), many))
-        return " · ".join(parts)
+        return self._words.summary(chosen, recipe)
 
     @property
     def draft(self) -> TrainRecipe | None:
         """The recipe that the form shows, with its dataset by id alone; None while something is wrong."""
-        recipe = self.form.filled() if self.state == "ready" else None
-        models = self._stock.models if self._stock else ()
-        model = next((one for one in models if one.id == self._model), None)
+        recipe, model = self.form.filled(), self._chosen_model
+        if self.state != "ready" or recipe is None or model is None or self._chosen_dataset is None:
+            return None
+        return self._about(recipe, model)
+
+    @property
+    def basis(self) -> TrainRecipe | None:
+        """What was filled in, with model and dataset; None while there is none."""
+        recipe, model = self._filling.basis, self._chosen_model
         if recipe is None or model is None or self._chosen_dataset is None:
             return None
-        chosen = recipe.dataset.model_copy(update={"id": self._dataset})
-        base = recipe.model.model_copy(update={"id": model.id, "path": model.path})
-        return recipe.model_copy(update={"model": base, "dataset": chosen})
+        return self._about(recipe, model)
+
+    @property
+    def changes(self) -> str:
+        """How many values were changed by hand: a sentence, or nothing."""
+        return self._words.changes(len(self.form.changed))
 
     @property
     def reason(self) -> str:
         """Why the run cannot begin: a sentence, or nothing when it can."""
         if self.state != "ready":
             return self._gettext(N_("A dataset and a model are needed first."))
-        problems = tuple(self.form.problems.values())
-        if len(problems) > 1:
-            said = self._gettext(N_("{count} values cannot be right. {first}"))
-            return said.format(count=self._formats.integer(len(problems)), first=problems[0])
-        if problems:
-            return problems[0]
-        match self._doing:
-            case "starting":
-                return self._gettext(N_("The run is being queued …"))
-            case "saving":
-                return self._gettext(N_("The recipe is being saved …"))
-            case "opening":
-                return self._gettext(N_("The recipe is being checked …"))
-        return ""
+        wrong = self._words.wrong(tuple(self.form.problems.values()))
+        return wrong or self._words.doing(self._doing)
 
     @property
     def can_start(self) -> bool:
@@ -198,7 +200,12 @@ class Train(QObject):
         self._due.set()
 
     async def follow(self) -> None:
-        """Look for datasets and models whenever that is due, until cancelled."""
+        """Look for datasets and models whenever that is due, and at what is chosen, until cancelled."""
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._keep_looking())
+            both.create_task(self.advice.follow())
+
+    async def _keep_looking(self) -> None:
         while True:
             await self._due.wait()
             self._due.clear()
@@ -209,7 +216,7 @@ class Train(QObject):
 
     def read(self) -> Stock:
         """Look for everything that can be chosen; blocks, belongs into a thread."""
-        return look(self._sources, self._preset_recipes)
+        return look(self._sources, self._presets)
 
     def take(self, stock: Stock) -> None:
         """Take what was found; the first time the form is filled in."""
@@ -217,6 +224,7 @@ class Train(QObject):
         known = {one.path for one in stock.models}
         brought = tuple(one for one in self._brought if one.path not in known)
         self._stock = stock = replace(stock, models=(*stock.models, *brought))
+        self._filling.presets = self._presets
         if stock.failure is not None:
             self._tell(stock.failure)
         if self.state == "ready":
@@ -226,27 +234,54 @@ class Train(QObject):
                 self._dataset = stock.datasets[-1].id
             if self._model not in {one.id for one in stock.models}:
                 self._model = stock.models[0].id
+            self._settle()
         self.changed.emit()
 
     def choose_dataset(self, dataset: str) -> None:
         """Train on this dataset; one that is not known yet is chosen once it appears."""
         if dataset and dataset != self._dataset:
             self._dataset = dataset
+            self._settle()
             self.changed.emit()
 
     def choose_model(self, model: str) -> None:
         """Train this model; one that is not known yet is chosen once it appears."""
         if model and model != self._model:
             self._model = model
+            self._settle()
+            self.changed.emit()
+
+    def choose_method(self, method: str) -> None:
+        """Learn this from the rows, if it is something that they can teach."""
+        chosen = self._chosen_dataset
+        found = next((one for one in METHODS[chosen.kind] if one == method), None) if chosen else None
+        if found is not None and found != self.form.method:
+            self._follow(found)
             self.changed.emit()
 
     def choose_preset(self, preset: str) -> None:
-        """Fill in the values of a preset."""
-        recipe = self._preset_recipes.get(preset)
-        if recipe is not None:
-            self.form.take(recipe)
+        """Fill in the values of a preset; what was changed by hand gives way."""
+        if preset in self._presets:
+            self._filling.from_preset(preset)
             self._source = ""
             self.changed.emit()
+
+    def reset(self, path: str) -> None:
+        """Put back what was filled into a field."""
+        if self.form.reset(path):
+            self.changed.emit()
+
+    def reset_all(self) -> None:
+        """Put back what was filled into all fields."""
+        for path in self.form.changed:
+            self.form.reset(path)
+        self.changed.emit()
+
+    def use_nearest(self, path: str) -> None:
+        """Put what would do in place of what is wrong with a field."""
+        for other, value in self.form.nearest(path):
+            self.form.set(other, value)
+        self.changed.emit()
 
     def set(self, path: str, value: Value) -> None:
         """Somebody typed into a field."""
@@ -276,13 +311,42 @@ class Train(QObject):
     # inside
 
     @property
-    def _preset_recipes(self) -> Mapping[str, TrainRecipe]:
+    def _presets(self) -> Presets:
         return (self._stock.presets if self._stock else None) or {}
+
+    @property
+    def _chosen_model(self) -> ModelFacts | None:
+        found = self._stock.models if self._stock else ()
+        return next((one for one in found if one.id == self._model), None)
 
     @property
     def _chosen_dataset(self) -> DatasetFacts | None:
         found = self._stock.datasets if self._stock else ()
         return next((one for one in found if one.id == self._dataset), None)
+
+    def _about(self, recipe: TrainRecipe, model: ModelFacts) -> TrainRecipe:
+        """A recipe with the model and the dataset that are chosen, the latter by its id alone."""
+        chosen = recipe.dataset.model_copy(update={"id": self._dataset, "path": ""})
+        base = recipe.model.model_copy(update={"id": model.id, "path": model.path})
+        return recipe.model_copy(update={"model": base, "dataset": chosen})
+
+    def _settle(self) -> None:
+        """Bring method and values in line with the dataset and the model that are chosen."""
+        chosen, model = self._chosen_dataset, self._chosen_model
+        self._filling.longest = model.max_seq_length if model else None
+        if chosen is None or self._filling.basis is None:
+            return
+        fitting = METHODS[chosen.kind]
+        self._follow(self.form.method if self.form.method in fitting else fitting[0])
+
+    def _follow(self, method: Method) -> None:
+        if self._filling.follow(method, self._usual()):
+            self._source = ""
+
+    def _usual(self) -> str:
+        """The preset that is usual here, or the first there is; nothing where there is none."""
+        usual = self._usual_preset()
+        return usual if usual in self._presets else next(iter(self._presets), "")
 
     def _do(self, doing: Doing, work: Coroutine[Any, Any, None]) -> None:
         self._doing = doing
@@ -301,30 +365,35 @@ class Train(QObject):
     def _fill_in(self, stock: Stock) -> None:
         """Begin where the last run began, or with the usual preset."""
         if stock.last is None:
-            presets = stock.presets or {}
-            preset = presets.get(self._usual_preset()) or next(iter(presets.values()), None)
-            if preset is not None:
-                self.form.take(preset)
+            self._filling.from_preset(self._usual())
             return
         name, recipe = stock.last
-        self.form.take(recipe)
+        self._filling.from_recipe(recipe)
         self._dataset = self._dataset or recipe.dataset.id
         self._model = self._model or recipe.model.id
         self._source = self._gettext(N_("Filled in as in your last run, “{name}”.")).format(name=name)
 
     async def _start(self) -> None:
-        recipe = await self._recipe()
+        recipe = await self.made()
+        misfits = await asyncio.to_thread(self._sources.recipes.misfits, recipe)
+        if misfits:
+            self.form.blame(misfits)
+            return
         job = await asyncio.to_thread(self._sources.jobs.queue, recipe, recipe.name)
         self.started.emit(job)
 
     async def _save(self, path: Path) -> None:
-        recipe = await self._recipe()
+        recipe = await self.made()
         await asyncio.to_thread(_write, path, dump_recipe(recipe))
         self._source = self._gettext(N_("Saved as {path}.")).format(path=path)
 
-    async def _recipe(self) -> TrainRecipe:
-        """The recipe that the page shows, over the files as they are now."""
-        preset = next(iter(self._preset_recipes), self._usual_preset())
+    async def made(self) -> TrainRecipe:
+        """The recipe that the page shows, over the files as they are now.
+
+        Raises:
+            AcademyError: what keeps dataset or model from being used.
+        """
+        preset = next(iter(self._presets), self._usual_preset())
         name = str(self.form.value(NAME)).strip()
         made = self._sources.recipes.make
         models = self._stock.models if self._stock else ()
@@ -345,7 +414,7 @@ class Train(QObject):
         model = await asyncio.to_thread(self._sources.models.get, recipe.model.path)
         stock = await asyncio.to_thread(self.read)
         self._brought = (*(one for one in self._brought if one.path != model.path), model)
-        self.form.take(recipe)
+        self._filling.from_recipe(recipe)
         self.form.set(NAME, recipe.name)
         self._dataset, self._model = recipe.dataset.id, model.id
         self.take(stock)
@@ -353,12 +422,6 @@ class Train(QObject):
 
     def _tell(self, error: AcademyError) -> None:
         self.told.emit(self._messages.describe(error.code, error.facts))
-
-    def _rows(self, count: int) -> str:
-        return self._count(count, N_("1 row"), N_("{count} rows"))
-
-    def _count(self, count: int, one: str, many: str) -> str:
-        return self._gettext(one if count == 1 else many).format(count=self._formats.integer(count))
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -5,16 +5,20 @@ Owns the shape of the need, so that the page can be driven by a double. Refuses 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, get_args
 
+from academy_desktop.core.datasets.rows import RowKind
 from academy_desktop.core.reader import JobSummary
-from academy_desktop.viewmodels.recipe_form import offered
+from academy_desktop.viewmodels.recipe_form import MisfitFacts, offered
 from trainers.errors import AcademyError, Fact
-from trainers.recipe import TrainRecipe
+from trainers.recipe import Method, TrainRecipe
 from trainers.recipe_file import read_train_recipe
+
+#: Preset → method → values.
+Presets = Mapping[str, Mapping[Method, TrainRecipe]]
 
 
 class DatasetFacts(Protocol):
@@ -38,6 +42,11 @@ class DatasetFacts(Protocol):
     @property
     def eval_rows(self) -> int:
         """Rows that are held out."""
+        ...
+
+    @property
+    def kind(self) -> RowKind:
+        """What can be learned from its rows."""
         ...
 
 
@@ -67,6 +76,11 @@ class ModelFacts(Protocol):
     @property
     def trainable(self) -> bool:
         """Whether it can be trained."""
+        ...
+
+    @property
+    def max_seq_length(self) -> int | None:
+        """Most tokens of a text that it reads, where that is known."""
         ...
 
 
@@ -109,6 +123,25 @@ class FileProblem(Protocol):
         ...
 
 
+class FittedFacts(Protocol):
+    """Values that fit a run into a time, and how that came out."""
+
+    @property
+    def fields(self) -> Sequence[tuple[str, int | str | None]]:
+        """What was chosen: each field's path and its value."""
+        ...
+
+    @property
+    def outcome(self) -> str:
+        """How it came out, in a word."""
+        ...
+
+    @property
+    def facts(self) -> Mapping[str, Fact]:
+        """What the sentence needs."""
+        ...
+
+
 class RecipeBook(Protocol):
     """Makes and reads recipes; blocks, belongs into a thread."""
 
@@ -118,6 +151,18 @@ class RecipeBook(Protocol):
 
     def make(self, dataset: str, model: str, preset: str, name: str) -> TrainRecipe:
         """A recipe with every value resolved."""
+        ...
+
+    def preset(self, preset: str, method: Method) -> TrainRecipe:
+        """The values of a preset for a method."""
+        ...
+
+    def fit(self, recipe: TrainRecipe, budget_s: float, pinned: Collection[str]) -> FittedFacts | None:
+        """Fit a recipe into a time, but for some fields; None where nobody can tell."""
+        ...
+
+    def misfits(self, recipe: TrainRecipe) -> Sequence[MisfitFacts]:
+        """What keeps a recipe from being run."""
         ...
 
     def check(self, path: Path) -> Sequence[FileProblem]:
@@ -153,21 +198,21 @@ class Sources:
 
 @dataclass(frozen=True)
 class Stock:
-    """What was there when somebody looked; `presets` are whole recipes over the newest dataset."""
+    """What was there when somebody looked; `presets` have the values of each preset for each method."""
 
     datasets: tuple[DatasetFacts, ...] = ()
     models: tuple[ModelFacts, ...] = ()
-    presets: Mapping[str, TrainRecipe] | None = None
+    presets: Presets | None = None
     last: tuple[str, TrainRecipe] | None = None
     failure: AcademyError | None = None
 
 
-def look(sources: Sources, presets: Mapping[str, TrainRecipe]) -> Stock:
+def look(sources: Sources, presets: Presets) -> Stock:
     """Look for everything that can be chosen; blocks.
 
     Args:
         sources: where to look.
-        presets: what an earlier look found: each has a model looked at closely, and none changes.
+        presets: what an earlier look found: none changes.
     """
     datasets = tuple(sources.datasets.list())
     models = tuple(model for model in sources.models.list() if model.trainable)
@@ -176,7 +221,7 @@ def look(sources: Sources, presets: Mapping[str, TrainRecipe]) -> Stock:
         return stock
     try:
         presets = presets or {
-            preset: sources.recipes.make(datasets[-1].id, models[0].id, preset, "")
+            preset: {method: sources.recipes.preset(preset, method) for method in get_args(Method)}
             for preset in offered(sources.recipes.presets())
         }
         return replace(stock, presets=presets, last=_last_run(sources.jobs))

@@ -1,4 +1,4 @@
-"""The parts that forms are made of: a choice, a few buttons of which one is pressed, a switch, a field.
+"""The parts that forms are made of: a choice, a few buttons of which one is pressed, a switch.
 
 Owns how they look and what a screen reader hears. Refuses to know what a field means.
 """
@@ -15,8 +15,6 @@ from PySide6.QtWidgets import (
     QButtonGroup,
     QCheckBox,
     QFrame,
-    QGridLayout,
-    QLineEdit,
     QPushButton,
     QSizePolicy,
     QStyledItemDelegate,
@@ -25,14 +23,11 @@ from PySide6.QtWidgets import (
 from typing_extensions import override
 
 from academy_desktop.text.marking import N_
-from academy_desktop.viewmodels.recipe_form import Choice, Field, Value
+from academy_desktop.viewmodels.recipe_form import Choice
 from academy_desktop.views import fields
-from academy_desktop.views.kit import column, label, row
+from academy_desktop.views.kit import row
 from academy_desktop.views.look import Look
-from academy_desktop.views.theme import GAP, GAP_L, GAP_S, Sizes, Tokens
-
-#: Fields side by side.
-COLUMNS = 3
+from academy_desktop.views.theme import GAP, GAP_S, Sizes, Tokens
 
 #: Height of everything that a value is edited with.
 EDITOR_HEIGHT = 34
@@ -43,6 +38,7 @@ SWITCH = QSize(36, 20)
 #: What the window's sheet does not have; for a page with a form.
 SHEET = Template("""
 QLineEdit[wrong="true"], QLineEdit[wrong="true"]:focus { border: 1px solid $danger; }
+QLabel[text_role="changed"] { color: $accent; font-weight: 600; }
 QLabel[text_role="problem"] { color: $danger; font-size: ${font_small}px; }
 QComboBox QAbstractItemView::item { min-height: 28px; padding: 0 6px; border: none; border-radius: 6px; }
 QComboBox QAbstractItemView::item:selected { background: $accent_soft; color: $text; }
@@ -56,6 +52,8 @@ QPushButton[segment="true"]:checked {
     background: $raised; border: 1px solid $border_strong; color: $text;
 }
 QPushButton[segment="true"]:focus { border: 1px solid $accent; }
+QPushButton[fix="true"] { padding: 2px 8px; font-size: ${font_small}px; }
+QPushButton[fix="reset"] { padding: 1px; }
 QFrame#footer { background: $surface; border: none; border-top: 1px solid $border; }
 """)
 
@@ -193,101 +191,6 @@ class Switch(QCheckBox):
         painter.setPen(QColor(tokens.text if self.isEnabled() else tokens.faint))
         beside = QRectF(track.right() + GAP, 0, self.width() - track.right() - GAP, self.height())
         painter.drawText(beside, Qt.AlignmentFlag.AlignVCenter, self._words[self.isChecked()])
-
-
-class FieldEditor(QWidget):
-    """A field with its label, its unit, and below it what it does or what is wrong with it.
-
-    `typed(path, value)` when the user changed it.
-    """
-
-    typed = Signal(str, object)
-
-    def __init__(self, look: Look, field: Field, value: Value, translate: Callable[[str], str]) -> None:
-        super().__init__()
-        self._look = look
-        self._field = field
-        self._gettext = translate
-        self._help = label(field.help, "small", wrap=True)
-        self.editor = self._make_editor()
-        self.editor.setToolTip(field.hint)
-        line = row(GAP)
-        line.addWidget(self.editor, 0 if field.kind == "toggle" else 1)
-        if field.unit:
-            line.addWidget(label(field.unit, "muted"))
-        if field.kind == "toggle":
-            line.addStretch(1)
-        lines = column(GAP_S)
-        name = label(field.label)
-        name.setBuddy(self.editor)
-        lines.addWidget(name)
-        lines.addLayout(line)
-        lines.addWidget(self._help)
-        lines.addStretch(1)
-        self.setLayout(lines)
-        # all fields of a row are equally wide, whatever stands in them
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.show_value(value)
-        self.show_problem("")
-
-    @property
-    def path(self) -> str:
-        """The field's key in a recipe."""
-        return self._field.path
-
-    def show_value(self, value: Value) -> None:
-        """Show a value; what is being typed stays as it is where it says the same."""
-        match self.editor:
-            case Switch() if isinstance(value, bool):
-                self.editor.setChecked(value)
-            case ChoiceBox():
-                choices = [Choice(choice, choice) for choice in self._field.choices]
-                self.editor.show_choices(choices, str(value))
-                self.editor.setToolTip(self._field.hint)
-            case QLineEdit() if self.editor.text() != value:
-                self.editor.setText(str(value))
-
-    def show_problem(self, problem: str) -> None:
-        """Say what is wrong in place of what the field does; nothing: all is well."""
-        self._help.setText(problem or self._field.help)
-        said = f"{problem or self._field.help} {self._field.hint}".strip()
-        self.editor.setAccessibleDescription(said)
-        restyle(self._help, "text_role", "problem" if problem else "small")
-        restyle(self.editor, "wrong", bool(problem))
-
-    def _make_editor(self) -> QWidget:
-        field = self._field
-        match field.kind:
-            case "toggle":
-                switch = Switch(self._look, field.label, self._gettext)
-                switch.toggled.connect(lambda on: self.typed.emit(field.path, on))
-                return switch
-            case "choice":
-                box = ChoiceBox(self._look, field.label)
-                box.chosen.connect(lambda value: self.typed.emit(field.path, value))
-                return box
-        line = QLineEdit()
-        line.setAccessibleName(field.label)
-        line.setFixedHeight(EDITOR_HEIGHT)
-        if field.optional:
-            line.setPlaceholderText(self._gettext(N_("automatic")))
-        line.textEdited.connect(lambda text: self.typed.emit(field.path, text))
-        return line
-
-
-def field_grid(editors: Sequence[FieldEditor]) -> QGridLayout:
-    """Fields in columns of equal width."""
-    grid = QGridLayout()
-    grid.setContentsMargins(0, 0, 0, 0)
-    grid.setHorizontalSpacing(GAP_L)
-    grid.setVerticalSpacing(GAP_L)
-    for number, editor in enumerate(editors):
-        grid.addWidget(editor, number // COLUMNS, number % COLUMNS)
-    for at in range(len(editors), COLUMNS):
-        grid.addWidget(QWidget(), 0, at)  # an empty column would be narrower
-    for at in range(COLUMNS):
-        grid.setColumnStretch(at, 1)
-    return grid
 
 
 def restyle(part: QWidget, name: str, value: object) -> None:

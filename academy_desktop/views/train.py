@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QShowEvent
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import (
     QFileDialog,
     QFrame,
     QHBoxLayout,
-    QLineEdit,
     QScrollArea,
     QStackedLayout,
     QVBoxLayout,
@@ -24,88 +23,24 @@ from typing_extensions import override
 
 from academy_desktop.text.marking import N_
 from academy_desktop.viewmodels.forecast import LiveForecast
-from academy_desktop.viewmodels.recipe_form import NAME, Field
+from academy_desktop.viewmodels.readiness import Readiness
+from academy_desktop.viewmodels.recipe_fields import Field
+from academy_desktop.viewmodels.rehearsal import Rehearsing
 from academy_desktop.viewmodels.train import Train
+from academy_desktop.viewmodels.trial import Trying
+from academy_desktop.views.field_editor import FieldEditor, FieldGrid
 from academy_desktop.views.forecast import ForecastCard
 from academy_desktop.views.kit import Elided, EmptyState, Icon, button, card, column, label, row, side_by_side
 from academy_desktop.views.look import Look
 from academy_desktop.views.page import CONTENT_WIDTH, heading, one_column
-from academy_desktop.views.recipe_form import (
-    EDITOR_HEIGHT,
-    ChoiceBox,
-    FieldEditor,
-    Segments,
-    field_grid,
-    form_sheet,
-    restyle,
-)
+from academy_desktop.views.recipe_form import form_sheet
+from academy_desktop.views.rehearsal import RehearsalCard, RehearseButton
 from academy_desktop.views.theme import GAP, GAP_L, GAP_M, GAP_S, GAP_XL
+from academy_desktop.views.train_questions import GuideCard, WhatCard
+from academy_desktop.views.trial import TrialRow
 
 #: Pages of the stack.
 _READING, _NO_DATASET, _NO_MODEL, _READY = range(4)
-
-
-class WhatCard(QFrame):
-    """Dataset, model, name and preset of the run."""
-
-    def __init__(self, look: Look, train: Train, translate: Callable[[str], str]) -> None:
-        super().__init__()
-        self.setProperty("card", True)
-        self._train = train
-        self._gettext = translate
-        self.dataset = ChoiceBox(look, translate(N_("Dataset")))
-        self.model = ChoiceBox(look, translate(N_("Model")))
-        self.name = QLineEdit()
-        self.preset = Segments(translate(N_("Start from")))
-        self._name_problem = label("", "small", wrap=True)
-        self._preset_text = label("", "small", wrap=True)
-        self.name.setAccessibleName(translate(N_("Name of the run")))
-        self.name.setFixedHeight(EDITOR_HEIGHT)
-        self.dataset.chosen.connect(train.choose_dataset)
-        self.model.chosen.connect(train.choose_model)
-        self.preset.chosen.connect(train.choose_preset)
-        self.name.textEdited.connect(lambda text: train.set(NAME, text))
-        first, second = row(GAP_L), row(GAP_L)
-        first.addLayout(self._labelled(N_("Dataset"), self.dataset), 1)
-        first.addLayout(self._labelled(N_("Model"), self.model), 1)
-        second.addLayout(self._labelled(N_("Name of the run"), self.name, self._name_problem), 1)
-        second.addLayout(self._labelled(N_("Start from"), self.preset, self._preset_text), 1)
-        lines = column(GAP_L, GAP_L)
-        lines.addLayout(first)
-        lines.addLayout(second)
-        self.setLayout(lines)
-        train.changed.connect(self.refresh)
-        self.refresh()
-
-    def refresh(self) -> None:
-        """Show what is chosen now."""
-        train = self._train
-        self.dataset.show_choices(train.datasets, train.dataset)
-        self.model.show_choices(train.models, train.model)
-        self.preset.show_choices(train.presets, train.preset)
-        detail = next((one.detail for one in train.presets if one.id == train.preset), "")
-        own = self._gettext(N_("Your own values; a click fills in those of a preset."))
-        self._preset_text.setText(detail or own)
-        name = str(train.form.value(NAME))
-        if self.name.text() != name:
-            self.name.setText(name)
-        self.name.setPlaceholderText(train.default_name)
-        problem = train.form.problems.get(NAME, "")
-        self._name_problem.setText(problem or self._gettext(N_("How it is called in the list of runs.")))
-        self.name.setAccessibleDescription(self._name_problem.text())
-        restyle(self._name_problem, "text_role", "problem" if problem else "small")
-        restyle(self.name, "wrong", bool(problem))
-
-    def _labelled(self, title: str, part: QWidget, below: QWidget | None = None) -> QVBoxLayout:
-        lines = column(GAP_S)
-        name = label(self._gettext(title))
-        name.setBuddy(part)
-        lines.addWidget(name)
-        lines.addWidget(part)
-        if below is not None:
-            lines.addWidget(below)
-        lines.addStretch(1)
-        return lines
 
 
 class FileProblems(QFrame):
@@ -145,14 +80,22 @@ class FileProblems(QFrame):
 class Footer(QFrame):
     """What will happen, why it cannot, and the button that makes it happen."""
 
-    def __init__(self, look: Look, train: Train, translate: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        look: Look,
+        train: Train,
+        translate: Callable[[str], str],
+        readiness: Readiness | None = None,
+    ) -> None:
         super().__init__()
         self.setObjectName("footer")
         self._look = look
         self._train = train
+        self._readiness = readiness
         self._gettext = translate
         self._title = label("", "heading", wrap=True)
         self._text = label("", "small", wrap=True)
+        self.show_wrong = button(translate(N_("Show it")), "quiet")
         self.start = button(translate(N_("Start training")), "primary")
         self.start.setIconSize(QSize(16 + GAP, 16))
         self.start.clicked.connect(train.start)
@@ -161,7 +104,9 @@ class Footer(QFrame):
         texts.addWidget(self._text)
         line = row(GAP_L)
         line.addLayout(texts, 1)
+        line.addWidget(self.show_wrong, 0, Qt.AlignmentFlag.AlignVCenter)
         line.addWidget(self.start, 0, Qt.AlignmentFlag.AlignVCenter)
+        self._line = line
         inner = QWidget()
         line.setContentsMargins(0, 0, 0, 0)
         inner.setLayout(line)
@@ -172,19 +117,33 @@ class Footer(QFrame):
         self.make_room(0)
         look.changed.connect(self._draw)
         train.changed.connect(self.refresh)
+        if readiness is not None:
+            readiness.changed.connect(self.refresh)
         self._draw()
         self.refresh()
 
     def refresh(self) -> None:
         """Show what will happen now."""
         train = self._train
-        self._title.setText(train.summary or self._gettext(N_("This cannot begin yet")))
-        ready = N_("It goes on when you close the window, and you can stop it at any time.")
-        self._text.setText(train.reason or self._gettext(ready))
+        goes = train.can_start or bool(train.doing)
+        self._title.setText(train.summary if goes else self._gettext(N_("This cannot begin yet")))
+        self._text.setText(train.reason or self._outlook)
+        self.show_wrong.setVisible(bool(train.form.problems))
         self.start.setEnabled(train.can_start)
         self.start.setAccessibleDescription(train.reason or train.summary)
         self.start.setToolTip(train.reason)
         self._draw()
+
+    @property
+    def _outlook(self) -> str:
+        """What may be expected of a run that can begin."""
+        said = self._gettext(N_("It goes on when you close the window, and you can stop it at any time."))
+        note = self._readiness.note if self._readiness is not None else ""
+        return f"{said}\n{note}" if note else said
+
+    def offer(self, action: QWidget) -> None:
+        """Put another button in front of the one that begins."""
+        self._line.insertWidget(1, action, 0, Qt.AlignmentFlag.AlignVCenter)
 
     def make_room(self, bar: int) -> None:
         """Stay below what scrolls, which has a bar of this width at its right."""
@@ -207,19 +166,34 @@ class TrainPage(QWidget):
         train: Train,
         translate: Callable[[str], str],
         forecast: LiveForecast | None = None,
+        rehearsing: Rehearsing | None = None,
+        trying: Trying | None = None,
+        readiness: Readiness | None = None,
     ) -> None:
-        """`forecast`: of the run; without it there is no card for it."""
+        """`forecast`, …, `readiness`: of the run; without them there is nothing of it here."""
         super().__init__()
         self.setObjectName("page")
         self._forecast = forecast
+        self._readiness = readiness
         self.forecast = ForecastCard(look, forecast, translate) if forecast is not None else None
+        self.rehearsal = RehearsalCard(look, rehearsing, translate) if rehearsing is not None else None
+        if self.forecast is not None and trying is not None:
+            self.forecast.offer(TrialRow(trying, translate))
         self._look = look
         self._train = train
         self._gettext = translate
         self.editors: dict[str, FieldEditor] = {}
+        self._sections: list[tuple[QFrame, FieldGrid]] = []
         self.what = WhatCard(look, train, translate)
+        self.guide = GuideCard(train, translate)
+        self._changes = label("", "small")
+        self.reset_button = button(translate(N_("Put all back")), "quiet")
         self.problems = FileProblems(look, train, translate)
-        self.footer = Footer(look, train, translate)
+        self.footer = Footer(look, train, translate, readiness)
+        if rehearsing is not None:
+            rehearse = RehearseButton(rehearsing, translate)
+            rehearse.clicked.connect(lambda: QTimer.singleShot(0, self, self.show_rehearsal))
+            self.footer.offer(rehearse)
         self._source = Elided("muted")
         self.open_button = button(translate(N_("Open recipe …")), "quiet")
         self.save_button = button(translate(N_("Save recipe …")), "quiet")
@@ -233,6 +207,8 @@ class TrainPage(QWidget):
         self.open_button.clicked.connect(self._ask_open)
         self.save_button.clicked.connect(self._ask_save)
         self.all_button.toggled.connect(self._show_more)
+        self.reset_button.clicked.connect(train.reset_all)
+        self.footer.show_wrong.clicked.connect(self._show_wrong)
         train.changed.connect(self._refresh)
         look.changed.connect(self._draw)
         self._show_more(False)
@@ -246,6 +222,15 @@ class TrainPage(QWidget):
         self._train.refresh()
         if self._forecast is not None:
             self._forecast.refresh()
+        if self._readiness is not None:
+            self._readiness.see(True)
+
+    @override
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Qt: the page is left."""
+        super().hideEvent(event)
+        if self._readiness is not None:
+            self._readiness.see(False)
 
     # the pages
 
@@ -308,9 +293,14 @@ class TrainPage(QWidget):
         lines.addLayout(self._head())
         lines.addWidget(self.problems)
         lines.addWidget(self.what)
-        lines.addWidget(self._section(N_("What matters most"), self._train.form.essential))
+        lines.addWidget(self.guide)
         if self.forecast is not None:
             lines.addWidget(self.forecast)
+        if self.rehearsal is not None:
+            lines.addWidget(self.rehearsal)
+        lines.addWidget(
+            self._section(N_("Main settings"), self._train.form.essential, self._changes, self.reset_button)
+        )
         lines.addWidget(self.all_button, 0, Qt.AlignmentFlag.AlignLeft)
         more = column(GAP_L)
         for section in self._train.form.sections:
@@ -331,16 +321,26 @@ class TrainPage(QWidget):
         lines.addWidget(self._source)
         return lines
 
-    def _section(self, title: str, fields: Sequence[Field]) -> QFrame:
+    def _section(self, title: str, fields: Sequence[Field], *beside: QWidget) -> QFrame:
+        """A card with fields, and parts at the right of its title."""
         form = self._train.form
         made = [FieldEditor(self._look, one, form.value(one.path), self._gettext) for one in fields]
         for editor in made:
             editor.typed.connect(self._train.set)
+            editor.reset.connect(self._train.reset)
+            editor.mended.connect(self._train.use_nearest)
             self.editors[editor.path] = editor
+        head = row(GAP_S)
+        head.addWidget(label(self._gettext(title), "heading"), 1)
+        for part in beside:
+            head.addWidget(part)
+        grid = FieldGrid(made)
         lines = column(GAP_M, GAP_L)
-        lines.addWidget(label(self._gettext(title), "heading"))
-        lines.addLayout(field_grid(made))
-        return card(lines)
+        lines.addLayout(head)
+        lines.addWidget(grid)
+        made_card = card(lines)
+        self._sections.append((made_card, grid))
+        return made_card
 
     # what happens
 
@@ -350,16 +350,38 @@ class TrainPage(QWidget):
         self._stack.setCurrentIndex(pages[train.state])
         self._source.setText(train.source)
         self._source.setVisible(bool(train.source))
-        for path, editor in self.editors.items():
-            editor.show_value(train.form.value(path))
-            editor.show_problem(train.form.problems.get(path, ""))
-        if any(not train.form.field(path).is_essential for path in train.form.problems if path != NAME):
-            self.all_button.setChecked(True)  # what is wrong must be seen
+        self._refresh_fields()
         self.open_button.setEnabled(not train.doing)
         self.save_button.setEnabled(train.can_start)
         self.save_button.setToolTip(train.reason)
         if train.file_problems:
             self._scroll.verticalScrollBar().setValue(0)
+
+    def _refresh_fields(self) -> None:
+        form = self._train.form
+        for path, editor in self.editors.items():
+            editor.show_value(form.value(path))
+            editor.show_change(form.filled_in(path) if form.is_changed(path) else None)
+            editor.show_problem(form.problems.get(path, ""), form.nearest(path))
+        for section, grid in self._sections:
+            section.setVisible(grid.show_only(form.has))
+        self._changes.setText(self._train.changes)
+        self.reset_button.setVisible(bool(self._train.changes))
+        if any(path in self.editors and not form.field(path).is_essential for path in form.problems):
+            self.all_button.setChecked(True)  # what is wrong must be seen
+
+    def show_rehearsal(self) -> None:
+        """Bring the rehearsal into view, if there is one."""
+        if self.rehearsal is not None:
+            self._scroll.ensureWidgetVisible(self.rehearsal)
+
+    def _show_wrong(self) -> None:
+        """Bring the first field that is wrong into view, ready to be typed into."""
+        path = next(iter(self._train.form.problems), "")
+        editor = self.editors.get(path)
+        part = editor.editor if editor is not None else self.what.part(path)
+        self._scroll.ensureWidgetVisible(editor or part, 0, GAP_XL)
+        part.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _show_more(self, shown: bool) -> None:
         text = self._gettext(N_("Fewer settings")) if shown else self._gettext(N_("All settings"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import platform
 import sys
 import tempfile
@@ -14,19 +15,25 @@ from pathlib import Path
 from PySide6.QtWidgets import QApplication, QScrollArea, QWidget
 
 from academy_desktop.app import RESOURCES
+from academy_desktop.core.considerate import ConsiderateFile
 from academy_desktop.core.datasets.library import Library
-from academy_desktop.core.environment import Check
+from academy_desktop.core.environment import Check, trials_of
 from academy_desktop.core.environment import Findings as Found
 from academy_desktop.core.estimate.machine import Machine
 from academy_desktop.core.estimate.service import Estimates
 from academy_desktop.core.jobs import Jobs
+from academy_desktop.core.judge import Equipment, Judge
 from academy_desktop.core.models import Models
 from academy_desktop.core.paths import DataDir
 from academy_desktop.core.recipes import Recipes
+from academy_desktop.core.runtimes import Runtimes
 from academy_desktop.core.settings import SettingsFile
+from academy_desktop.core.tasks import Tasks
+from academy_desktop.text.considerate import ConsiderateWords
 from academy_desktop.text.estimates import EstimateWords
 from academy_desktop.text.findings import Findings
 from academy_desktop.text.language import Words
+from academy_desktop.viewmodels.considerate import ConsiderateForm
 from academy_desktop.viewmodels.forecast import LiveForecast
 from academy_desktop.viewmodels.settings import Preferences, Surroundings, Voice
 from academy_desktop.viewmodels.supervisor import Supervisor
@@ -70,16 +77,33 @@ class Examiner:
         return self.found
 
 
-def sources_of(data: DataDir) -> Sources:
-    """The core over a data directory, without the models of this machine."""
+def sources_of(data: DataDir, machine: Machine | None = None) -> Sources:
+    """The core over a data directory, without the models of this machine; `machine` is what recipes need."""
     datasets, models = Library(data.datasets), Models(data, data.root / "no-hub")
-    recipes = Recipes(RESOURCES / "recipes", datasets, models)
+    judge = None
+    if machine is not None:
+        python = Path(sys.executable)
+        trials = trials_of(data, Tasks(python, Runtimes(data.runtimes)))
+        judge = Judge(Estimates(data, lambda: machine), trials, Equipment(gpus=lambda: ()))
+    recipes = Recipes(RESOURCES / "recipes", datasets, models, judge)
     return Sources(datasets, models, recipes, Jobs(data, Path(sys.executable)))
 
 
 def add_dataset(data: DataDir, name: str = "Kitchen requests") -> str:
     """Import the sample rows; returns the dataset's id."""
     return Library(data.datasets).import_files([ROWS], name, eval_files=[HELD_OUT]).id
+
+
+def add_pairs(data: DataDir, name: str = "Better answers") -> str:
+    """Import pairs of a better and a worse answer, made from the sample rows; returns the dataset's id."""
+    rows = [json.loads(line) for line in ROWS.read_text("utf-8").splitlines()[:120]]
+    path = data.tmp / "pairs.jsonl"
+    pairs = (
+        {"prompt": row["instruction"], "chosen": row["output"], "rejected": f"I do not know {number}."}
+        for number, row in enumerate(rows)
+    )
+    path.write_text("".join(json.dumps(pair) + "\n" for pair in pairs), "utf-8")
+    return Library(data.datasets).import_files([path], name).id
 
 
 def add_model(data: DataDir, name: str = "smollm2-135m-instruct") -> None:
@@ -96,6 +120,7 @@ class Room:
     doctor: Examiner = field(default_factory=lambda: Examiner(made_machine().found))
     dark: bool = False
     machine: Machine = LARGE
+    sources: Sources | None = None
 
     def __post_init__(self) -> None:
         words = Words.load(RESOURCES / "locale")
@@ -110,8 +135,15 @@ class Room:
             Voice(words.messages, Findings(words.translations, words.messages), words.formats, words.gettext),
             self.supervisor,
         )
+        self.considerate = ConsiderateForm(
+            ConsiderateFile(self.data.considerate),
+            ConsiderateWords(words.gettext, words.formats),
+            words.messages,
+            words.gettext,
+            self.supervisor,
+        )
         self.train = Train(
-            sources_of(self.data),
+            self.sources or sources_of(self.data, self.machine),
             words.messages,
             words.formats,
             words.gettext,
@@ -132,7 +164,7 @@ class Room:
                     "settings",
                     "Settings",
                     "settings",
-                    lambda: SettingsPage(self.look, self.preferences, words.gettext),
+                    lambda: SettingsPage(self.look, self.preferences, self.considerate, words.gettext),
                 ),
             ),
             words.gettext,
@@ -224,6 +256,42 @@ def show_all(room: Room) -> None:
     room.train_page.all_button.click()
 
 
+def show_beginner(room: Room) -> None:
+    """Somebody said that there is time for a coffee, and that quality matters."""
+    assert room.train_page
+    room.train.choose_preset("thorough")
+    room.train.advice.choose_budget("coffee")
+
+
+def show_little_time(room: Room) -> None:
+    """There is less time than one pass takes."""
+    assert room.train_page
+    room.train.advice.set_minutes("1")
+
+
+def show_pairs(room: Room) -> None:
+    """Pairs of answers, and what does not go with them."""
+    room.train_page.all_button.click()
+    room.train.set("training.neftune_noise_alpha", "5")
+    room.train.set("lora.rank", "8")
+
+
+def show_refusals(room: Room) -> None:
+    """What this computer and this model do not have."""
+    assert room.train_page
+    for path, value in (
+        ("training.max_seq_length", "8000"),
+        ("lora.target_modules", "q_porj, v_proj"),
+        ("hardware.device", "cuda"),
+    ):
+        room.train.set(path, value)
+
+
+def advised(room: Room) -> bool:
+    """Whether all is found out about what the form holds."""
+    return not room.forecast.is_busy and not room.train.advice.is_busy
+
+
 def show_items(room: Room) -> None:
     """What takes the room."""
     card = room.train_page.forecast
@@ -264,6 +332,14 @@ def scenes(root: Path) -> Iterator[Scene]:
     add_dataset(full)
     write_full_model(full.models / "smollm2-135m-instruct")
     yield Scene("train-fresh", full, show_train, settled=knows)
+    pairs = DataDir(root / "pairs").open()
+    add_dataset(pairs)
+    add_pairs(pairs)
+    write_full_model(pairs.models / "smollm2-135m-instruct", max_position_embeddings=2048)
+    yield Scene("train-beginner", full, show_beginner, settled=advised)
+    yield Scene("train-little-time", full, show_little_time, settled=advised)
+    yield Scene("train-pairs", pairs, show_pairs, settled=advised)
+    yield Scene("train-refusals", pairs, show_refusals, settled=advised)
     yield Scene("train-no-forecast", fresh, show_train, settled=knows)
     yield Scene("train-what-takes-the-room", full, show_items, settled=knows)
     yield Scene("train-too-much", full, show_too_much, settled=knows, machine=SMALL)

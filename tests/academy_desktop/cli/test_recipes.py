@@ -75,6 +75,45 @@ def test_a_learning_rate_of_five_is_refused_with_its_bound(
     assert academy("jobs", "list", "--json").json == {"jobs": []}
 
 
+REFUSED = [
+    ("max_seq_length: 512", "max_seq_length: 1024", "training.max_seq_length", "512"),
+    ("target_modules: all-linear", "target_modules: [q_porj]", "lora.target_modules", "q_proj"),
+    ("method: sft", "method: dpo", "method", "sft"),
+    ("precision: auto", "precision: fp16", "hardware.precision", "auto"),
+    ("neftune_noise_alpha:", "neftune_noise_alpha: 500", "training.neftune_noise_alpha", None),
+]
+
+
+def test_what_cannot_be_run_is_refused_before_the_start_with_what_would_do(
+    academy: Academy, rows_file: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "recipe.yaml"
+    _made(academy, rows_file, tiny_model, out)
+    text = out.read_text()
+    for old, new, path, nearest in REFUSED:
+        assert text.count(old) == 1
+        out.write_text(text.replace(old, new))
+        (problem,) = academy("recipe", "check", out, "--json").json["problems"]
+        line = out.read_text().splitlines()[problem["line"] - 1]
+        assert (problem["path"], line.strip()) == (path, new)
+        assert str(problem["nearest"]) == str(nearest)
+        said = academy("train", out, "--json").json["error"]
+        assert (said["code"], said["facts"]["key"]) == ("recipe_invalid", path)
+    assert academy("jobs", "list", "--json").json == {"jobs": []}
+
+
+def test_a_time_is_kept(academy: Academy, rows_file: Path, tiny_model: Path, tmp_path: Path) -> None:
+    academy("data", "import", rows_file, "--name", "Capitals")
+    out = tmp_path / "recipe.yaml"
+    said = academy(
+        "recipe", "init", "--dataset", "Capitals", "--model", tiny_model, "--preset", "thorough",
+        "--minutes", "15", "--out", out, "--json",
+    )  # fmt: skip
+    assert said.json["recipe"]["training"]["num_epochs"] == 4
+    assert "Every row is learned 4 times" in said.err
+    assert academy("recipe", "check", out, "--json").json["ok"] is True
+
+
 def test_the_schema_names_every_option_with_its_meaning(academy: Academy) -> None:
     schema = academy("recipe", "schema").json
     training = schema["$defs"]["Training"]["properties"]

@@ -17,8 +17,9 @@ from academy_desktop.core.datasets.library import Library
 from academy_desktop.core.datasets.manifest import DatasetManifest
 from academy_desktop.core.models import Model, Models
 from academy_desktop.core.paths import DataDir
+from academy_desktop.core.recipe_problems import Problem
 from academy_desktop.core.recipe_yaml import dump_recipe
-from academy_desktop.core.recipes import Problem, Recipes
+from academy_desktop.core.recipes import Recipes
 from tests.academy_desktop.core.models.made_models import write_model, write_weights
 from trainers.errors import AcademyError, ErrorCode
 from trainers.exporting.base_model import fingerprint
@@ -114,7 +115,7 @@ def test_every_preset_makes_a_recipe_without_problems(whole: Bench, preset: str)
 
 
 def test_the_presets_that_are_spoken_of_are_there(whole: Bench) -> None:
-    assert list(whole.recipes.presets()) == ["balanced", "demo", "demo-fast", "quick", "thorough"]
+    assert list(whole.recipes.presets()) == ["balanced", "demo", "demo-fast", "memory", "quick", "thorough"]
 
 
 def test_a_method_that_does_not_fit_the_rows_is_refused_before_the_start(bench: Bench) -> None:

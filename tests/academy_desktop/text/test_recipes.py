@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from academy_desktop.core import recipes
+from academy_desktop.core import judge, recipe_problems, recipes
 from academy_desktop.core.datasets.library import Library
 from academy_desktop.core.models import Models
 from academy_desktop.core.paths import DataDir
-from academy_desktop.core.recipes import Problem, Recipes
+from academy_desktop.core.recipe_problems import Problem
+from academy_desktop.core.recipes import Recipes
 from academy_desktop.text.messages import Messages
 from academy_desktop.text.recipes import PROBLEMS
 from trainers.errors import ErrorCode, Fact
@@ -77,11 +78,13 @@ def test_places_that_are_wrong_are_said_with_a_next_step(tmp_path: Path) -> None
 
 def test_every_code_that_a_check_gives_has_words() -> None:
     codes = set()
-    for node in ast.walk(ast.parse(inspect.getsource(recipes))):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Problem":
-            code = node.args[2]
-            if isinstance(code, ast.Constant):
-                codes.add(str(code.value))
+    for module in (recipes, recipe_problems, judge):
+        for node in ast.walk(ast.parse(inspect.getsource(module))):
+            match node:
+                case ast.Call(func=ast.Name(id="Problem"), args=[_, _, ast.Constant(value=str(code)), *_]):
+                    codes.add(code)
+                case ast.Call(func=ast.Name(id="Misfit"), args=[_, ast.Constant(value=str(code)), *_]):
+                    codes.add(code)
     assert codes >= {"unknown_key", "missing_key", "out_of_range", "wrong_value", "contradiction", "not_yaml"}
     sides = {f"out_of_range_{side}" for side in ("gt", "ge", "lt", "le")}
     assert (codes - {"out_of_range"}) | sides == set(PROBLEMS)

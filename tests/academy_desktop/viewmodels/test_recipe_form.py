@@ -7,14 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from academy_desktop.viewmodels.recipe_form import (
-    ESSENTIAL,
-    NAME,
-    SECTIONS,
-    Field,
-    RecipeForm,
-    preset_choices,
-)
+from academy_desktop.viewmodels.recipe_fields import ESSENTIAL, NAME, SECTIONS, Field
+from academy_desktop.viewmodels.recipe_form import RecipeForm, preset_choices
 from tests.academy_desktop.viewmodels.making import words
 from trainers.recipe import (
     Checkpoints,
@@ -23,6 +17,7 @@ from trainers.recipe import (
     Hardware,
     Lora,
     ModelRef,
+    Samples,
     Training,
     TrainRecipe,
 )
@@ -50,6 +45,7 @@ UNUSUAL = recipe(
     lora=Lora(rank=8, alpha=11, dropout=0.25, target_modules=("q_proj", "v_proj"), use_rslora=True),
     training=Training(learning_rate=1.234e-5, max_steps=77, lr_scheduler_type="cosine", seed=2**32 - 1),
     evaluation=Evaluation(every_steps=3, max_rows=0),
+    samples=Samples(prompts=("Hello, you!", "ls | wc", '"Why?"'), count=0),
     checkpoints=Checkpoints(every_minutes=0.5, keep=9),
     hardware=Hardware(device="cuda", precision="fp16", quantization="nf4", threads=3),
 )

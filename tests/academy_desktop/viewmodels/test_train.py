@@ -18,7 +18,7 @@ from academy_desktop.core.reader import JobSummary
 from academy_desktop.core.recipe_yaml import dump_recipe
 from academy_desktop.core.states import JobState
 from academy_desktop.text.messages import Description
-from academy_desktop.viewmodels.recipe_form import NAME
+from academy_desktop.viewmodels.recipe_fields import NAME
 from academy_desktop.viewmodels.supervisor import Supervisor
 from academy_desktop.viewmodels.train import Train
 from academy_desktop.viewmodels.train_sources import Sources
@@ -55,20 +55,21 @@ class Room:
     """The page's state over a real data directory."""
 
     def __init__(self, data: DataDir, preset: str = "balanced") -> None:
-        said = words()
         self.data = data
+        self.preset = preset
         self.queue = Queue(Jobs(data, Path(sys.executable)))
         self.failures: list[BaseException] = []
         self.told: list[Description] = []
         self.started: list[str] = []
-        self.sources: Sources = replace(sources_of(data), jobs=self.queue)
+        self.supervisor = Supervisor(self.failures.append)
+        self.use(replace(sources_of(data), jobs=self.queue))
+
+    def use(self, sources: Sources) -> None:
+        """Begin anew, over these sources."""
+        said = words()
+        self.sources = sources
         self.train = Train(
-            self.sources,
-            said.messages,
-            said.formats,
-            said.gettext,
-            Supervisor(self.failures.append),
-            lambda: preset,
+            sources, said.messages, said.formats, said.gettext, self.supervisor, lambda: self.preset
         )
         self.train.told.connect(self.told.append)
         self.train.started.connect(self.started.append)
@@ -142,7 +143,7 @@ def test_a_first_run_begins_with_the_usual_preset(qapp: QApplication, data: Data
 
 
 def test_the_demo_s_presets_are_not_offered(room: Room) -> None:
-    assert [one.id for one in room.train.presets] == ["quick", "balanced", "thorough"]
+    assert [one.id for one in room.train.presets] == ["quick", "balanced", "thorough", "memory"]
 
 
 def test_a_further_run_begins_as_the_last_training_did(qapp: QApplication, data: DataDir) -> None:
@@ -215,19 +216,26 @@ def test_the_summary_says_rows_epochs_and_steps(room: Room) -> None:
     assert train.summary == ""
 
 
-def test_a_preset_is_marked_while_the_values_are_its_own(room: Room) -> None:
+def test_a_preset_stays_marked_and_says_what_was_changed(room: Room) -> None:
     train = room.train
+    assert (train.preset, train.changes) == ("balanced", "")
     train.set("training.num_epochs", "3")
-    assert train.preset == ""
-    train.set("training.num_epochs", "2.0")
-    assert train.preset == "balanced"  # pydantic takes it for the same number
-    train.choose_preset("thorough")
-    assert (train.preset, train.form.value("lora.rank")) == ("thorough", "32")
+    train.set("lora.rank", "8")
+    assert (train.preset, train.changes) == ("balanced", "2 values were changed by hand.")
+    assert train.form.changed == ("training.num_epochs", "lora.rank")
+    train.reset("lora.rank")
+    assert train.form.value("lora.rank") == "16"
+    train.set("training.num_epochs", "2")  # as it was filled in
+    assert train.changes == ""
     train.set("lora.rank", "")
-    assert train.preset == ""
+    train.reset_all()
+    assert (train.changes, train.form.problems) == ("", {})
+    train.set("training.num_epochs", "9")
+    train.choose_preset("thorough")
+    assert (train.preset, train.form.value("lora.rank"), train.changes) == ("thorough", "32", "")
     train.choose_preset("demo")
     train.choose_preset("unheard of")
-    assert train.preset == ""
+    assert train.preset == "thorough"
 
 
 def test_problems_keep_the_run_from_starting_and_say_why(room: Room) -> None:

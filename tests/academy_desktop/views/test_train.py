@@ -13,7 +13,8 @@ from PySide6.QtWidgets import QApplication, QComboBox, QFileDialog, QLabel, QLin
 
 from academy_desktop.core.paths import DataDir
 from academy_desktop.core.recipes import Recipes
-from academy_desktop.views.recipe_form import ChoiceBox, FieldEditor, Switch
+from academy_desktop.views.field_editor import FieldEditor
+from academy_desktop.views.recipe_form import ChoiceBox, Switch
 from academy_desktop.views.train import TrainPage
 from tests.academy_desktop.viewmodels.making import QT_SAYS, in_loop, seen
 from tests.academy_desktop.views.making import (
@@ -24,7 +25,7 @@ from tests.academy_desktop.views.making import (
     tab_stops,
     takes_keys,
 )
-from tests.pictures.train import Room, add_dataset, add_model, sources_of
+from tests.pictures.train import Room, add_dataset, add_model, add_pairs, sources_of
 
 pytestmark = pytest.mark.qt_log_ignore(*QT_SAYS, extend=True)
 
@@ -156,13 +157,15 @@ def test_the_tab_key_goes_through_the_form_as_it_is_read(qapp: QApplication, rea
     settle()
     stops = [stop.accessibleName() for stop in tab_stops(room.window)]
     first = stops.index("Open recipe …")
-    assert stops[first : first + 12] == [
+    assert stops[first : first + 14] == [
         "Open recipe …",
         "Save recipe …",
         "Dataset",
         "Model",
         "Name of the run",
-        "Start from: Balanced",
+        "How long may it take?: No limit",
+        "Minutes it may take",
+        "What matters most?: Balance",
         "Learning rate",
         "Epochs",
         "Batch size",
@@ -257,7 +260,7 @@ def test_the_summary_follows_what_is_typed(qapp: QApplication, ready: DataDir) -
 
 def test_a_preset_fills_in_the_fields(qapp: QApplication, ready: DataDir) -> None:
     _, page = shown(qapp, ready)
-    (thorough,) = [one for one in page.what.preset.findChildren(QPushButton) if one.text() == "Thorough"]
+    (thorough,) = [one for one in page.guide.preset.findChildren(QPushButton) if one.text() == "Quality"]
     thorough.click()
     assert editor_of(page, "lora.rank").text() == "32"
     assert thorough.isChecked()
@@ -265,7 +268,53 @@ def test_a_preset_fills_in_the_fields(qapp: QApplication, ready: DataDir) -> Non
     assert isinstance(scheduler, ChoiceBox)
     assert scheduler.currentText() == "cosine"
     retype(editor_of(page, "lora.rank"), "16")
-    assert not any(one.isChecked() for one in page.what.preset.findChildren(QPushButton))
+    assert "1 value was changed by hand." in texts(page)
+    undo = page.editors["lora.rank"].undo
+    assert accessible_name(undo) == "Rank: changed by you; put back 32"
+    QTest.keyClick(undo, Qt.Key.Key_Return)
+    assert editor_of(page, "lora.rank").text() == "32"
+    assert not undo.isVisible()
+    assert "changed by hand" not in texts(page)
+
+
+def test_what_would_do_is_one_click_away(qapp: QApplication, ready: DataDir) -> None:
+    room, page = shown(qapp, ready)
+    retype(editor_of(page, "training.learning_rate"), "5")
+    mend = page.editors["training.learning_rate"].mend
+    assert mend.text() == "Use 0.01"
+    QTest.keyClick(mend, Qt.Key.Key_Return)
+    assert editor_of(page, "training.learning_rate").text() == "0.01"
+    assert not mend.isVisible()
+    room.train.set("training.max_steps", "3")
+    assert page.editors["training.warmup_steps"].mend.text() == "Use 2"
+    page.editors["training.warmup_steps"].mend.click()
+    assert room.train.can_start
+
+
+def test_only_the_fields_of_the_method_are_shown(qapp: QApplication, tmp_path: Path) -> None:
+    data = DataDir(tmp_path / "data").open()
+    add_dataset(data)
+    add_pairs(data)
+    add_model(data)
+    room, page = shown(qapp, data)
+    page.all_button.click()
+
+    def seen_fields() -> list[str]:
+        settle()
+        return [path for path, one in page.editors.items() if one.isVisible() and path.startswith("pref")]
+
+    assert room.train.method == "dpo"
+    assert seen_fields() == ["preference.beta", "preference.loss_type"]
+    assert "The model learns which of two answers is better" in texts(page.what)
+    (orpo,) = [one for one in page.what.method.findChildren(QPushButton) if "ORPO" in one.text()]
+    orpo.click()
+    assert seen_fields() == ["preference.beta"]
+    assert "Preferences" in texts(page)
+    room.train.choose_dataset(room.train.datasets[-1].id)
+    assert (room.train.method, seen_fields()) == ("sft", [])
+    assert "Preferences" not in texts(page)
+    assert not page.what.method.isVisible()
+    assert clipped(room.window) == []
 
 
 def test_a_choice_and_a_switch_reach_the_recipe(qapp: QApplication, ready: DataDir) -> None:
@@ -316,6 +365,20 @@ def test_all_settings_are_behind_a_button_unless_one_of_them_is_wrong(
     room.train.set("training.seed", "-1")
     assert seed.isVisible()
     assert "“Seed” is -1, but must be at least 0." in texts(seed)
+
+
+def test_what_is_wrong_is_one_click_away(qapp: QApplication, ready: DataDir) -> None:
+    room, page = shown(qapp, ready)
+    assert not page.footer.show_wrong.isVisible()
+    room.train.set("hardware.threads", "-1")
+    settle()
+    QTest.keyClick(page.footer.show_wrong, Qt.Key.Key_Return)
+    settle()
+    threads = page.editors["hardware.threads"].editor
+    assert room.window.focusWidget() is threads
+    assert threads.visibleRegion().boundingRect().height() == threads.height()
+    room.train.set("hardware.threads", "")
+    assert not page.footer.show_wrong.isVisible()
 
 
 def test_every_field_is_drawn_once(qapp: QApplication, ready: DataDir) -> None:
