@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from academy_desktop.cli.session import Session
-from academy_desktop.core.estimate.service import Estimate, Estimates
+from academy_desktop.cli.trial import trial_fields, trial_text, try_steps
+from academy_desktop.core.estimate.service import Estimate
 from academy_desktop.text.estimates import EstimateWords
 
 
@@ -15,9 +16,21 @@ def register(app: typer.Typer, session: Session) -> None:
     _ = session.words.gettext
 
     @app.command(help=_("Say what a recipe will need: memory, disk and time, item by item."))
-    def estimate(file: Annotated[Path, typer.Argument(help=_("The recipe."))]) -> None:
+    def estimate(
+        file: Annotated[Path, typer.Argument(help=_("The recipe."))],
+        trial: Annotated[
+            bool, typer.Option("--trial", help=_("Take three real steps over the longest rows first."))
+        ] = False,
+    ) -> None:
         shop = session.workshop
-        made = Estimates(shop.data).estimate(shop.recipes.read(file))
+        recipe = shop.recipes.read(file, here=trial)
+        if trial:
+            found = try_steps(session, recipe)
+            fields = {**_fields(found.estimate), "trial": trial_fields(found)}
+            text = f"{trial_text(session, found)}\n\n{_as_text(session, found.estimate)}"
+            session.screen.answer(fields, text)
+            return
+        made = shop.estimates.estimate(recipe)
         session.screen.answer(_fields(made), _as_text(session, made))
 
 

@@ -68,6 +68,11 @@ class ForecastFacts(Protocol):
         ...
 
     @property
+    def engine(self) -> str:
+        """What it is trained with."""
+        ...
+
+    @property
     def memory(self) -> object:
         """The items of the memory that decides, an attribute each."""
         ...

@@ -123,6 +123,11 @@ class LiveForecast(QObject):
         return self._shown
 
     @property
+    def engine(self) -> str:
+        """What the run would be trained with; nothing while that is not known."""
+        return self._found.forecast.engine if self._found is not None else ""
+
+    @property
     def is_busy(self) -> bool:
         """Whether a newer forecast is on its way."""
         return self._busy

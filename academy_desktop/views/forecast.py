@@ -143,6 +143,7 @@ class ForecastCard(QFrame):
         self.items = Items(look)
         self._problem = Remark(look, "info", "muted")
         self._facts, self._offer = QWidget(), QWidget()
+        self._below = column(GAP)
         self._lay_out()
         self.apply.clicked.connect(forecast.apply)
         self.more.toggled.connect(self._refresh)
@@ -164,6 +165,7 @@ class ForecastCard(QFrame):
         lines.addLayout(head)
         lines.addWidget(self._problem)
         lines.addWidget(self._facts)
+        lines.addLayout(self._below)
         self.setLayout(lines)
 
     def _lines(self) -> QVBoxLayout:
@@ -187,6 +189,10 @@ class ForecastCard(QFrame):
         lines.addWidget(self.items)
         lines.addWidget(self._basis)
         return lines
+
+    def offer(self, part: QWidget) -> None:
+        """Put something that can be done about the forecast at its end."""
+        self._below.addWidget(part)
 
     def _refresh(self) -> None:
         forecast = self._forecast

@@ -25,6 +25,7 @@ BENCHES = {
     "data.hostile": "tests.bench.data_hostile",
     "estimate": "tests.bench.estimate",
     "train.grid": "tests.bench.train",
+    "train.overhead": "tests.bench.train_overhead",
     "train.vocabulary": "tests.bench.train_vocabulary",
     "window.start": "tests.bench.window_start",
     "window.gap": "tests.bench.window_gap",

@@ -72,6 +72,8 @@ SPREAD: tuple[Row, ...] = (
     (1024, 2, 16, 0.3, 2, 8, "none", "bf16", "cpu"),
     (512, 4, 64, 0.7, 1, 4, "none", "fp32", "cpu"),
     (2048, 1, 16, 0.7, 1, 0, "none", "bf16", "cpu"),
+    (512, 8, 16, 0.5, 1, 0, "none", "bf16", "cpu"),
+    (1024, 1, 32, 0.5, 2, 0, "none", "fp32", "cpu"),
 )
 SHORT_SPREAD, SHORT_SHAPES = (SPREAD[3],), ("llama", "qwen3")
 

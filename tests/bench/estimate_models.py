@@ -12,11 +12,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-from transformers import AutoConfig, AutoModelForCausalLM
-
-from tests.trainers.tiny_model import write_tokenizer
-
 #: Shape → model type, number format on the disk, and the fields of its `config.json`. Thin and deep, so that
 #: a step takes seconds while weights, activations and logits each get their turn to be what takes the room.
 SHAPES: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
@@ -66,7 +61,7 @@ SHAPES: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
         {
             "hidden_size": 256,
             "intermediate_size": 1024,
-            "num_hidden_layers": 8,
+            "num_hidden_layers": 10,
             "num_attention_heads": 2,
             "num_key_value_heads": 1,
             "head_dim": 256,
@@ -79,6 +74,12 @@ SHAPES: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
 
 def write_models(folder: Path) -> None:
     """Make one folder per shape."""
+    # Here, because who only asks for the shapes must not have torch in its memory.
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    from tests.trainers.tiny_model import write_tokenizer
+
     for name, (kind, dtype, fields) in SHAPES.items():
         torch.manual_seed(5)
         config = AutoConfig.for_model(kind, max_position_embeddings=4096, **fields)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import train, train_vocabulary
+from tests.bench import train, train_overhead, train_vocabulary
 from tests.bench.figure import Setting
 
 
@@ -24,6 +24,17 @@ def test_the_short_form_of_the_large_vocabulary(tmp_path: Path) -> None:
     (figure,) = train_vocabulary.measure(Setting(True, tmp_path))
     assert figure.ours > 0
     assert figure.rival
+
+
+def test_the_short_form_of_the_overhead_is_told_by_the_run_itself(tmp_path: Path) -> None:
+    (figure,) = train_overhead.measure(Setting(True, tmp_path))
+    assert figure.holds
+    assert figure.details["steps"] == train_overhead.SHORT_STEPS
+    assert figure.details["checkpoints"] == 3
+    duties = figure.details["duties_s"]
+    assert isinstance(duties, dict)
+    assert {"events", "checkpoints", "heartbeat"} <= duties.keys()
+    assert 0 < figure.ours < 1
 
 
 def test_the_grid_holds_every_option_once() -> None:

@@ -241,6 +241,16 @@ def tiny_task(folder: Path) -> Task:
 
 def real_task(folder: Path) -> Task | None:
     """SmolLM2-135M and GSM8K, where they are at hand."""
+    found = real_rows()
+    if found is None:
+        return None
+    model, lines = found
+    rows = _rendered(model, folder, list(itertools.islice(lines, STEPS * ROWS_PER_STEP + HELD_OUT)))
+    return prepared(Task(model, folder, rows[:-HELD_OUT], rows[-HELD_OUT:], STEPS))
+
+
+def real_rows() -> tuple[Path, Iterator[str]] | None:
+    """The model's folder, and the rows of a dataset one by one, where both are at hand."""
     data = Path(os.environ.get("ACADEMY_BENCH_DATA") or ROOT.parent / "shared" / "data")
     source = data / "gsm8k-train.jsonl"
     default = Path.home() / ".local/share/academy-desktop/models/smollm2-135m-instruct"
@@ -249,13 +259,10 @@ def real_task(folder: Path) -> Task | None:
         if not path.exists():
             sys.stderr.write(f"skipped: there is no {path}; {name} may name another folder\n")
             return None
-    wanted = STEPS * ROWS_PER_STEP + HELD_OUT
-    lines = [
-        json.dumps({"id": number, "messages": _conversation(json.loads(line))})
-        for number, line in enumerate(itertools.islice(source.open(encoding="utf-8"), wanted))
-    ]
-    rows = _rendered(model, folder, lines)
-    return prepared(Task(model, folder, rows[:-HELD_OUT], rows[-HELD_OUT:], STEPS))
+    conversations = (_conversation(json.loads(line)) for line in source.open(encoding="utf-8"))
+    return model, (
+        json.dumps({"id": number, "messages": messages}) for number, messages in enumerate(conversations)
+    )
 
 
 def prepared(task: Task) -> Task:

@@ -7,7 +7,9 @@ resumes by itself. Refuses to know checkpoints' folders, commands and events.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +19,7 @@ from peft import (
     LoraConfig,
     PeftModel,
     get_peft_model,
+    get_peft_model_state_dict,
     prepare_model_for_kbit_training,
     set_peft_model_state_dict,
 )
@@ -25,6 +28,7 @@ from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
     BitsAndBytesConfig,
+    GenerationConfig,
     PrinterCallback,
     TrainerCallback,
     TrainerControl,
@@ -38,7 +42,7 @@ from trl import SFTConfig, SFTTrainer
 
 from trainers.choice import Choice
 from trainers.disk import system_errors
-from trainers.engines.objectives import Objective, Tally, objective_of
+from trainers.engines.objectives import Objective, Supervised, Tally, objective_of
 from trainers.engines.protocol import NonfiniteError, Plan, Score, StepReport
 from trainers.engines.training_state import load_state, restore_random, save_state
 from trainers.errors import AcademyError, ErrorCode
@@ -70,9 +74,7 @@ class PeftEngine:
         self._begun = self._keep_beginning()
         parameters = [parameter for parameter in self._model.parameters() if parameter.requires_grad]
         self.trainable_parameters = sum(parameter.numel() for parameter in parameters)
-        self._optimizer = torch.optim.AdamW(
-            parameters, lr=recipe.training.learning_rate, weight_decay=recipe.training.weight_decay
-        )
+        self._optimizer = _optimizer(parameters, recipe, choice)
         self._scheduler = get_scheduler(
             SchedulerType(_SCHEDULERS[recipe.training.lr_scheduler_type]),
             self._optimizer,
@@ -112,24 +114,67 @@ class PeftEngine:
         loop.remove_callback(PrinterCallback)
         loop.train()
 
-    def evaluate(self, examples: tuple[Example, ...]) -> Score:
+    def evaluate(self, examples: tuple[Example, ...], *, plain: bool = False) -> Score:
         """Score examples without learning from them (see `Engine`)."""
+        objective = Supervised(self._tokenizer.pad_token_id) if plain else self._objective
         was_training = self._model.training
         self._model.eval()
         total, count, tally = 0.0, 0, Tally()
         by_length = sorted(examples, key=lambda example: example.tokens)
         with torch.no_grad():
             for start in range(0, len(by_length), EVALUATION_ROWS):
-                batch = self._objective.batch(by_length[start : start + EVALUATION_ROWS])
+                batch = objective.batch(by_length[start : start + EVALUATION_ROWS])
                 batch = {name: tensor.to(self._model.device) for name, tensor in batch.items()}
                 with _autocast(self._plan.choice):
-                    loss, judged = self._objective.loss(self._model, batch)
+                    loss, judged = objective.loss(self._model, batch)
                 total += float(loss)
-                count += self._objective.count(batch)
+                count += objective.count(batch)
                 tally += judged
         self._model.train(was_training)
         tokens = sum(example.supervised_tokens for example in examples)
         return Score(total / max(count, 1), tokens, tally.rewards)
+
+    def answer(
+        self, prompts: Sequence[Sequence[int]], ends: frozenset[int], max_new_tokens: int
+    ) -> list[list[int]]:
+        """Continue prompts greedily (see `Engine`)."""
+        width, pad = max(map(len, prompts)), self._tokenizer.pad_token_id
+        padding = [width - len(prompt) for prompt in prompts]
+        rows = [[pad] * gap + list(prompt) for gap, prompt in zip(padding, prompts, strict=True)]
+        masks = [[0] * gap + [1] * (width - gap) for gap in padding]
+        # A fresh configuration: the folder's own may ask for sampling or penalties.
+        settings = GenerationConfig(
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            eos_token_id=sorted(ends) or None,
+            pad_token_id=pad,
+        )
+        was_training = self._model.training
+        self._model.eval()
+        try:
+            with torch.no_grad(), _autocast(self._plan.choice):
+                made = self._model.generate(
+                    input_ids=torch.tensor(rows, device=self._model.device),
+                    attention_mask=torch.tensor(masks, device=self._model.device),
+                    generation_config=settings,
+                )
+        finally:
+            self._model.train(was_training)
+        return [list(takewhile(lambda token: token not in ends, row[width:].tolist())) for row in made]
+
+    @contextmanager
+    def as_base(self) -> Iterator[None]:
+        """Be the base for a while (see `Engine`); what PiSSA took of it is put back by its beginning."""
+        if self._begun is None:
+            with self._model.disable_adapter():
+                yield
+            return
+        now = {name: value.clone() for name, value in get_peft_model_state_dict(self._model).items()}
+        set_peft_model_state_dict(self._model, load_file(self._begun / "adapter_model.safetensors"))
+        try:
+            yield
+        finally:
+            set_peft_model_state_dict(self._model, now)
 
     def save_checkpoint(self, folder: Path) -> None:
         """Write the adapter and everything that an exact resume needs."""
@@ -349,6 +394,19 @@ def _adapted_model(recipe: TrainRecipe, choice: Choice) -> PeftModel:
         raise AcademyError(ErrorCode.ADAPTER_UNSUPPORTED, detail=str(error), model=recipe.model.id) from error
     assert isinstance(model, PeftModel)
     return model
+
+
+def _optimizer(
+    parameters: list[torch.nn.Parameter], recipe: TrainRecipe, choice: Choice
+) -> torch.optim.Optimizer:
+    """Return AdamW; in 8 bit bitsandbytes' (Dettmers et al., 2021), for tensors that are large enough."""
+    rate, decay = recipe.training.learning_rate, recipe.training.weight_decay
+    if choice.optimizer == "adamw":
+        return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay)
+    from bitsandbytes.optim import AdamW8bit  # most runs do without
+
+    made: torch.optim.Optimizer = AdamW8bit(parameters, lr=rate, weight_decay=decay)
+    return made
 
 
 def _refuse_unknown_layers(base: torch.nn.Module, recipe: TrainRecipe) -> None:

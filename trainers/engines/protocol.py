@@ -6,7 +6,8 @@ about checkpoints, evaluation intervals or stopping: the callback's answer says 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -27,6 +28,7 @@ class Plan:
         steps: for each optimizer update, the indices of its rows.
         first_step: updates already done (0 at the start).
         checkpoint: verified folder to go on from, or None.
+        tokens_share: of the tokens that the engine for processors usually computes at once; 0: row by row.
     """
 
     recipe: TrainRecipe
@@ -35,6 +37,7 @@ class Plan:
     steps: list[list[int]]
     first_step: int
     checkpoint: Path | None
+    tokens_share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -116,8 +119,20 @@ class Engine(Protocol):
             NonfiniteError: before the update that would have used it.
         """
 
-    def evaluate(self, examples: tuple[Example, ...]) -> Score:
-        """Score examples without learning from them."""
+    def evaluate(self, examples: tuple[Example, ...], *, plain: bool = False) -> Score:
+        """Score examples without learning from them; `plain` ones by their tokens, whatever the method."""
+
+    def answer(
+        self, prompts: Sequence[Sequence[int]], ends: frozenset[int], max_new_tokens: int
+    ) -> list[list[int]]:
+        """Continue prompts (token ids) greedily, as they are after the last update.
+
+        Returns:
+            The token ids of each answer, without the one of `ends` that it ended with, if it did.
+        """
+
+    def as_base(self) -> AbstractContextManager[None]:
+        """Be the base model for a while: evaluate and answer without the adapter."""
 
     def save_checkpoint(self, folder: Path) -> None:
         """Write adapter, optimizer, scheduler and random states; safetensors and JSON only."""

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from academy_desktop.core.estimate.engines import EngineTraits
+from academy_desktop.core.estimate.engines import EngineTraits, traits_of
 from academy_desktop.core.estimate.terms import MemoryTerms
 from trainers.files import read_regular
 from trainers.layout import write_atomically
 
 #: Goes up when a formula changes, so that older observations are made anew from their runs.
-FORMULAS = 1
+FORMULAS = 2
 #: Observations kept; the newest count.
 MOST_KEPT = 200
 #: How far the table of engines may be off: bytes of the program, share of the reserve.
@@ -128,6 +128,8 @@ def _least_squares(
     for weight, one in used:
         worth = weight / (NOISE * one.peak_bytes) ** 2
         left = one.peak_bytes - one.fixed_bytes - one.activation_bytes
+        # In another number format the program is of another size: what counts is how far off the table was.
+        left += traits.program_bytes - _traits_of(one).program_bytes
         pp += worth
         pr += worth * one.activation_bytes
         rr += worth * one.activation_bytes**2
@@ -135,6 +137,13 @@ def _least_squares(
         r += worth * left * one.activation_bytes
     determinant = pp * rr - pr * pr
     return (p * rr - r * pr) / determinant, max((r * pp - p * pr) / determinant, 0.0)
+
+
+def _traits_of(one: Observation) -> EngineTraits:
+    """The traits that a run had; a number format that is not known counts as the widest."""
+    if one.device == "cuda":
+        return traits_of(one.engine, "cuda", "fp16" if one.precision == "fp16" else "bf16")
+    return traits_of(one.engine, "cpu", "bf16" if one.precision == "bf16" else "fp32")
 
 
 def speed(kind: Kind, threads: int, seen: Iterable[Observation]) -> tuple[float, int]:

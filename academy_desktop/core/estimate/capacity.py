@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from academy_desktop.core.estimate.calibration import Kind, Observation, fit
+from academy_desktop.core.estimate.choice import own_precision
 from academy_desktop.core.estimate.engines import DeviceName, Precision, traits_of
 from academy_desktop.core.estimate.machine import Machine
 from academy_desktop.core.estimate.model_shape import Linear, ModelShape
@@ -55,8 +56,10 @@ def capacity(machine: Machine, seen: Sequence[Observation]) -> Capacity:
 
 
 def _needs(shape: ModelShape, device: DeviceName, seen: Sequence[Observation], *, nf4: bool) -> float:
-    engine = "peft"  # what a recipe gets by itself
-    precision: Precision = "bf16" if device == "cuda" else "fp32"
+    # What a recipe gets by itself: the engine for processors knows no 4 bit.
+    own = device == "cpu" and not nf4
+    engine = "cpu" if own else "peft"
+    precision: Precision = "bf16" if device == "cuda" else own_precision(seen) if own else "fp32"
     traits = traits_of(engine, device, precision)
     terms = memory_terms(
         shape,

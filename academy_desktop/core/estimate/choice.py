@@ -30,6 +30,7 @@ class Choice:
     device: DeviceName
     engine: str
     precision: Precision
+    optimizer: str = "adamw"
 
 
 def foresee(recipe: TrainRecipe, machine: Machine, seen: Sequence[Observation]) -> Choice:
@@ -49,7 +50,7 @@ def foresee(recipe: TrainRecipe, machine: Machine, seen: Sequence[Observation]) 
         device: DeviceName = "cuda" if machine.has_gpu and wanted.device != "cpu" else "cpu"
         engine = "peft" if wanted.engine == "auto" else wanted.engine
         return Choice(device, engine, "bf16" if wanted.precision == "auto" else wanted.precision)
-    return Choice(chosen.device, chosen.engine, chosen.precision)
+    return Choice(chosen.device, chosen.engine, chosen.precision, chosen.optimizer)
 
 
 def own_precision(seen: Sequence[Observation]) -> Precision:

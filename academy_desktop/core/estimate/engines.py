@@ -15,6 +15,8 @@ Precision = Literal["fp32", "bf16", "fp16"]
 MIB = 1024**2
 #: Logits that an engine makes at a time, if it does not make all of them: fewer rows of a large vocabulary.
 LOGITS_AT_ONCE, LEAST_ROWS = 2**25, 32
+#: Of the weights' files, what is mapped at a time by an engine that copies them.
+MAPPED_BYTES = 64 * MIB
 #: A guess, and told as one.
 GPU_FLOPS = 3.5e13
 
@@ -49,14 +51,13 @@ class EngineTraits:
         context_bytes: memory of the device that its driver and its kernels take.
         number_bytes: of one number that is computed with.
         weight_bytes: of one weight that is kept.
-        kept: of each layer and token.
+        kept: of each layer and token; None where rows are laid end to end (see `packed`).
         logit_bytes: of one logit, all copies of it together.
         logits_at_once: rows that logits are made for at most at a time (see `LOGITS_AT_ONCE`); 0 for all.
         reserve: share of the activations that the allocator holds on top.
         holds_on: whether the allocator keeps that when the activations are gone.
         casts: whether weights are cast for each product, and the casts kept for the way back.
         checkpointing: whether a layer's inner values are computed again on the way back.
-        packed: whether rows are laid end to end, instead of being padded side by side.
         core_flops: FLOP/s per core that are assumed before a run was seen; on a GPU, of the whole of it.
         doubt: the spread that is told before a run was seen.
         copies: whether weights are copied out of the file, and never used where they lie.
@@ -66,30 +67,30 @@ class EngineTraits:
     context_bytes: int
     number_bytes: int
     weight_bytes: int
-    kept: Kept
+    kept: Kept | None
     logit_bytes: int
     logits_at_once: int
     reserve: float
     holds_on: bool = False
     casts: bool = False
     checkpointing: bool = False
-    packed: bool = False
     copies: bool = False
     core_flops: float = GPU_FLOPS
     doubt: float = 0.06
+
+    @property
+    def packed(self) -> bool:
+        """Whether rows are laid end to end, instead of being padded side by side."""
+        return self.kept is None
 
 
 #: Queries, and keys and values repeated for all heads; the output; no casts in between.
 _PLAIN = Kept(mlp=4, hidden=2, queries=4, keys=0, normed_queries=1, normed_keys=1, norm_bytes=4)
 #: Autocast: each adapter casts its input for itself, the output of attention once more; norms stay in 32 bit.
 _CAST = Kept(mlp=4, hidden=5, queries=5, keys=0, normed_queries=1, normed_keys=1, norm_bytes=4)
-#: `trainers.engines.cpu`: each function keeps what it needs and nothing twice. Its heap keeps what is freed,
-#: and pieces of ever new sizes leave holes: the reserve is large, and logits count for several chunks.
-_OWN_BF16 = Kept(mlp=3, hidden=2, queries=2, keys=2, normed_queries=1, normed_keys=2, norm_bytes=2)
-_OWN_FP32 = Kept(mlp=3, hidden=2, queries=2, keys=2, normed_queries=1, normed_keys=2, norm_bytes=4)
-
 _CPU_PROGRAM = 545 * MIB
-_OWN_PROGRAM = 425 * MIB
+#: Machine code, libraries and what they prepare for products in 16 bit.
+_OWN_PROGRAM, _OWN_PROGRAM_FP32 = 540 * MIB, 465 * MIB
 _GPU_PROGRAM = 2600 * MIB
 _CONTEXT = 550 * MIB
 
@@ -102,34 +103,30 @@ TRAITS: Mapping[tuple[str, DeviceName, Precision], EngineTraits] = {
         _CPU_PROGRAM, 0, 2, 4, _CAST, 12, 0, 0.8, holds_on=True, casts=True, core_flops=6e10
     ),
     ("cpu", "cpu", "fp32"): EngineTraits(
-        _OWN_PROGRAM,
+        _OWN_PROGRAM_FP32,
         0,
         4,
         4,
-        _OWN_FP32,
-        16,
+        None,
+        4,
         256,
-        1.2,
+        0.04,
         holds_on=True,
-        packed=True,
         copies=True,
         core_flops=6e10,
-        doubt=0.15,
     ),
     ("cpu", "cpu", "bf16"): EngineTraits(
         _OWN_PROGRAM,
         0,
         2,
         2,
-        _OWN_BF16,
-        10,
+        None,
+        2,
         256,
-        2.0,
+        0.04,
         holds_on=True,
-        packed=True,
         copies=True,
         core_flops=2e11,
-        doubt=0.15,
     ),
     ("peft", "cuda", "fp32"): EngineTraits(
         _GPU_PROGRAM, _CONTEXT, 4, 4, _PLAIN, 12, 0, 0.06, checkpointing=True

@@ -22,7 +22,14 @@ from academy_desktop.core.estimate.pace import (
     work_of,
 )
 from academy_desktop.core.estimate.row_lengths import Lengths
-from academy_desktop.core.estimate.terms import Adapter, MemoryTerms, adapter_of, memory_terms
+from academy_desktop.core.estimate.terms import (
+    MOMENTS,
+    MOMENTS_8BIT,
+    Adapter,
+    MemoryTerms,
+    adapter_of,
+    memory_terms,
+)
 from academy_desktop.core.estimate.workload import Workload, plan_workload
 from trainers.errors import AcademyError, ErrorCode
 from trainers.recipe import TrainRecipe
@@ -139,8 +146,8 @@ def add_up(recipe: TrainRecipe, subject: Subject, machine: Machine, seen: Sequen
     """Put a recipe into numbers.
 
     Raises:
-        AcademyError: `adapter_unsupported` for a layer that the model does not have, `nothing_supervised`,
-            `recipe_invalid` for rows longer than the model can read.
+        AcademyError: `nothing_supervised`, `recipe_invalid` for a layer that the model does not have, or for
+            rows longer than it can read.
     """
     _refuse_what_cannot_be(recipe, subject)
     chosen = foresee(recipe, machine, seen)
@@ -164,7 +171,13 @@ def add_up(recipe: TrainRecipe, subject: Subject, machine: Machine, seen: Sequen
         adapter=adapter,
         workload=workload,
         memory=memory_terms(
-            subject.shape, adapter, traits, workload, nf4=nf4, on_gpu=chosen.device == "cuda"
+            subject.shape,
+            adapter,
+            traits,
+            workload,
+            nf4=nf4,
+            on_gpu=chosen.device == "cuda",
+            moments=MOMENTS_8BIT if chosen.optimizer == "adamw_8bit" else MOMENTS,
         ),
         work=work_of(subject.shape, adapter, traits, workload),
         threads=recipe.hardware.threads or machine.cores,
@@ -241,7 +254,9 @@ def _refuse_what_cannot_be(recipe: TrainRecipe, subject: Subject) -> None:
     if recipe.lora.target_modules != "all-linear":
         for layer in recipe.lora.layers():
             if layer not in known:
-                raise AcademyError(ErrorCode.ADAPTER_UNSUPPORTED, detail=layer, model=recipe.model.id)
+                raise AcademyError(
+                    ErrorCode.RECIPE_INVALID, key="lora.target_modules", problem="unknown_layer", value=layer
+                )
     longest = max((row.tokens for row in subject.train.known), default=0)
     if min(longest, recipe.training.max_seq_length) > shape.longest:
         raise AcademyError(

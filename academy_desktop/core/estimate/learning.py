@@ -16,7 +16,7 @@ from academy_desktop.core.history import EventTail, History
 from academy_desktop.core.reader import read_if_whole
 from trainers.errors import AcademyError
 from trainers.events import Started, Step
-from trainers.layout import ExitRecord, RunDir
+from trainers.layout import ExitRecord, Label, RunDir
 from trainers.recipe import TrainRecipe
 from trainers.recipe_file import read_train_recipe
 
@@ -35,6 +35,9 @@ def observe(
     if exited is None or exited.exit_code != 0 or last is None or last.number != 1:
         return None
     if run.adjusted.exists():  # it did not compute as its recipe says
+        return None
+    label = read_if_whole(run.label, Label)
+    if label is not None and label.purpose == "rehearsal":  # of a miniature, which tells nothing of speed
         return None
     try:
         recipe = read_train_recipe(run.path)

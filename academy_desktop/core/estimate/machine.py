@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from academy_desktop.core.environment import nvidia_gpus
+from academy_desktop.core.environment import usable_gpus
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Machine:
 
 
 def look(folder: Path) -> Machine:
-    """Look at this machine, and at the disk that `folder` is on."""
+    """Look at this machine, and at the disk that `folder` is on; a GPU that PyTorch cannot use is none."""
     memory = psutil.virtual_memory()
-    gpu = next(iter(nvidia_gpus()), None)
+    gpu = next(iter(usable_gpus()), None)
     return Machine(
         cores=usable_cores(),
         ram_bytes=memory.total,

@@ -43,7 +43,9 @@ def nearest_that_fits(
     return None
 
 
-def changed_recipe(recipe: TrainRecipe, fields: tuple[tuple[str, int | str], ...]) -> TrainRecipe | None:
+def changed_recipe(
+    recipe: TrainRecipe, fields: tuple[tuple[str, int | str | None], ...]
+) -> TrainRecipe | None:
     """Return the recipe with these values, or None where they do not go together."""
     raw = recipe.model_dump()
     for path, value in fields:

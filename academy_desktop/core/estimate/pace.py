@@ -31,11 +31,12 @@ def work_of(shape: ModelShape, adapter: Adapter, traits: EngineTraits, workload:
     """Count the operations of a run.
 
     Two per parameter and token on the way forward and as many for the gradients of what went in; frozen
-    weights get none; checkpointing goes forward twice. An adapter's own gradients make it three ways.
+    weights get none; checkpointing goes forward twice. An adapter's own gradients make it three ways. A base
+    model that is asked for comparison goes forward once more.
     """
-    ways = 3 if traits.checkpointing else 2
+    ways, more = 3 if traits.checkpointing else 2, workload.references
     return Work(
-        sum(_flops(shape, adapter, batch, ways, 3) for batch in workload.batches),
+        sum(_flops(shape, adapter, batch, ways + more, 3 + more) for batch in workload.batches),
         sum(_flops(shape, adapter, batch, 1, 1) for batch in workload.evaluations),
         sum(batch.tokens for batch in workload.batches),
     )

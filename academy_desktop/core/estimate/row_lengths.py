@@ -8,14 +8,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from academy_desktop.core.estimate.workload import RowLength
 from trainers.errors import AcademyError, ErrorCode
-from trainers.rendering import Renderer
+from trainers.rendering import Message, Renderer
 
 #: The longest rows decide the memory, and are counted all; of the others, an even sample.
 LONGEST, SAMPLED = 24, 72
@@ -52,9 +52,9 @@ def measure(renderer: Renderer, path: Path, clock: Callable[[], float] = time.mo
     if len(counted) == rows:
         return Lengths(tuple(counted[index] for index in range(rows)), rows, counted=True)
     per_byte = _rates(lines, counted, order)
+    paired = any(row.worse is not None for row in counted.values())
     known = tuple(
-        counted.get(index) or RowLength(*(round(len(line) * rate) for rate in per_byte))
-        for index, line in enumerate(lines)
+        counted.get(index) or _told(len(line), per_byte, paired=paired) for index, line in enumerate(lines)
     )
     return Lengths(known, rows, counted=False)
 
@@ -109,12 +109,33 @@ def _count(
 
 
 def _length(renderer: Renderer, row: Mapping[str, Any]) -> RowLength:
-    """Count one row, of whatever kind (PROTOCOL.md, "Datasets"); of a preference, the chosen answer."""
+    """Count one row, of whatever kind (PROTOCOL.md, "Datasets")."""
     if "text" in row:
         tokens = len(renderer.encode(row["text"]))
         return RowLength(tokens, max(tokens - 1, 0))
-    rendered = renderer.render([*row["messages"], *row.get("chosen", ())], tools=row.get("tools"))
+    asked = row["messages"]
+    if "chosen" in row:
+        better, worse = (
+            _answer(renderer, [*asked, *row[side]], len(asked)) for side in ("chosen", "rejected")
+        )
+        return replace(better, worse=worse)
+    if "label" in row:
+        return _answer(renderer, asked, len(asked) - 1)
+    rendered = renderer.render(asked, tools=row.get("tools"))
     return RowLength(len(rendered.ids), rendered.supervised_tokens)
+
+
+def _answer(renderer: Renderer, messages: Sequence[Message], asked: int) -> RowLength:
+    """Count a question with its answer, of which alone the tokens are learned."""
+    rendered = renderer.render(messages, asked=asked)
+    return RowLength(len(rendered.ids), rendered.supervised_tokens)
+
+
+def _told(size: int, per_byte: tuple[float, float], *, paired: bool) -> RowLength:
+    """A row of so many bytes as the sample has it; of a pair, the other answer is taken to be as long."""
+    tokens, supervised = (round(size * rate) for rate in per_byte)
+    row = RowLength(tokens, supervised)
+    return replace(row, worse=row) if paired else row
 
 
 def _rates(

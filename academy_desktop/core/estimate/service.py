@@ -73,6 +73,15 @@ class Estimates:
             )
             return Estimate(made, nearest if made.fits_disk else None)
 
+    def subject(self, recipe: TrainRecipe) -> Subject:
+        """The model's shape and the lengths of the rows of a recipe; raises what `estimate` does for them."""
+        with self._guard:
+            return self._subject(recipe)
+
+    def machine(self) -> Machine:
+        """What this computer has."""
+        return self._machine()
+
     def capacity(self) -> Capacity:
         """What can be trained on this computer with a standard recipe."""
         with self._guard:

@@ -229,8 +229,11 @@ DROPOUT: dict[str, Any] = {
 }
 
 
-def test_a_run_that_goes_on_from_a_checkpoint_is_the_same_to_the_bit(tiny: Tiny, tmp_path: Path) -> None:
-    plan = plan_of(tiny, **DROPOUT)
+@pytest.mark.parametrize("choice", [CPU, replace(CPU, optimizer="adamw_8bit")], ids=["32 bit", "8 bit"])
+def test_a_run_that_goes_on_from_a_checkpoint_is_the_same_to_the_bit(
+    tiny: Tiny, tmp_path: Path, choice: Choice
+) -> None:
+    plan = plan_of(tiny, choice=choice, **(DROPOUT | {"lora": {"dropout": 0.1, "rank": 64}}))
     whole = watched(plan, tmp_path / "whole", save_at=(6,)).run()
     first = watched(plan, tmp_path / "first", save_at=(3,), stop_at=3).run()
     torch.manual_seed(99)  # another process begins elsewhere
@@ -243,6 +246,18 @@ def test_a_run_that_goes_on_from_a_checkpoint_is_the_same_to_the_bit(tiny: Tiny,
     ]
     for name in ("adapter_model.safetensors", "optimizer.safetensors", "state.json"):
         assert (second.checkpoint(6) / name).read_bytes() == (whole.checkpoint(6) / name).read_bytes()
+
+
+def test_the_optimizer_in_eight_bit_learns_as_well_and_keeps_less(tiny: Tiny, tmp_path: Path) -> None:
+    # Tensors of fewer than 4096 values stay as they are.
+    plan = plan_of(tiny, lora={"rank": 64}, training={"num_epochs": 3})
+    plain = watched(plan, tmp_path / "plain", save_at=(4,)).run()
+    small = replace(plan, choice=replace(CPU, optimizer="adamw_8bit"))
+    spared = watched(small, tmp_path / "spared", save_at=(4,)).run()
+    assert spared.losses[-1] == pytest.approx(plain.losses[-1], rel=0.2)
+    assert spared.losses != plain.losses
+    sizes = [(run.checkpoint(4) / "optimizer.safetensors").stat().st_size for run in (spared, plain)]
+    assert sizes[0] < 0.6 * sizes[1]
 
 
 def test_dropout_is_really_drawn(tiny: Tiny, tmp_path: Path) -> None:

@@ -81,6 +81,8 @@ def refusal(recipe: TrainRecipe) -> str | None:
     """Return why this engine cannot train a recipe, in a few words, or None where it can."""
     if recipe.hardware.quantization != "none":
         return "it does not train models in 4 bit"
+    if recipe.hardware.optimizer == "adamw_8bit":
+        return "its optimizer computes in 32 bit"
     if recipe.method not in {"sft", "pretrain"}:
         return f"it does not learn by {recipe.method}"
     if recipe.lora.use_dora or recipe.lora.init != "default":

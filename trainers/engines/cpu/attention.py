@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trainers.engines.cpu.kernels import Heads, Kernels, tensor_like
+from trainers.engines.cpu.kernels import Heads, Kernels
 from trainers.engines.cpu.packing import BLOCK_TOKENS, Packed
 
 #: Queries whose scores are made at once.
@@ -32,6 +32,10 @@ class Setting:
     window: int
     out_width: int
 
+    def by_heads(self, dtype: torch.dtype, heads: int) -> Tensor:
+        """Return an empty matrix in the layout by heads, a row of one head's width per token and head."""
+        return self.kernels.workspace.matrix(dtype, self.packed.block_rows, self.heads.width, heads)
+
 
 class Attention(torch.autograd.Function):
     """Queries, keys and values side by side (tokens, all heads) → the heads' outputs (tokens, out_width)."""
@@ -41,11 +45,12 @@ class Attention(torch.autograd.Function):
         """Compute the outputs; columns beyond the heads' are left for the adapter of the next layer."""
         s, packed, heads = setting, setting.packed, setting.heads
         q, k, v, rstd = s.kernels.split(qkv, packed.places, packed.block_rows, s.cos, s.sin, heads)
-        by_heads = torch.empty_like(q)
+        by_heads = s.by_heads(q.dtype, heads.heads)
         for strip in _strips(s):
             shares = strip.shares(q, k)
             strip.put(by_heads, torch.bmm(shares, strip.keys(v)))
-        out = tensor_like(qkv, qkv.shape[0], s.out_width)
+            del shares  # before the next ones are made
+        out = s.kernels.workspace.matrix(qkv.dtype, qkv.shape[0], s.out_width)
         s.kernels.merge(by_heads, packed.places, heads.heads, out)
         ctx.save_for_backward(q, k, v, rstd, qkv if heads.q_norm is not None else None)
         ctx.setting, ctx.qkv_shape = setting, qkv.shape
@@ -58,16 +63,18 @@ class Attention(torch.autograd.Function):
         packed, heads = s.packed, s.heads
         q, k, v, rstd, qkv = ctx.saved_tensors
         do = s.kernels.merge_backward(grad, packed.places, packed.block_rows, heads.heads, heads.width)
-        dq, dk, dv = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
+        dq = s.by_heads(q.dtype, heads.heads)
+        dk, dv = (s.by_heads(q.dtype, heads.kv_heads).zero_() for _ in range(2))
         for strip in _strips(s):
             shares, given = strip.shares(q, k), strip.queries(do)
-            scores = torch.bmm(given, strip.keys(v).transpose(1, 2))
+            scores = strip.product(given, v)
             s.kernels.softmax_backward(shares.flatten(0, 1), scores.flatten(0, 1))
             strip.put(dq, torch.bmm(scores, strip.keys(k)))
             strip.add(dk, torch.bmm(scores.transpose(1, 2), strip.queries(q)))
             strip.add(dv, torch.bmm(shares.transpose(1, 2), given))
+            del shares, scores  # before the next ones are made
         if qkv is None:
-            qkv = tensor_like(q, *ctx.qkv_shape)
+            qkv = s.kernels.workspace.matrix(q.dtype, *ctx.qkv_shape)
         return s.kernels.split_backward((dq, dk, dv), (qkv, rstd), packed.places, s.cos, s.sin, heads), None
 
 
@@ -93,11 +100,18 @@ class _Strip:
 
     def shares(self, q: Tensor, k: Tensor) -> Tensor:
         """Return (key heads, group of heads x queries, keys): how much each query takes of each key."""
-        scores = torch.bmm(self.queries(q), self.keys(k).transpose(1, 2))
+        scores = self.product(self.queries(q), k)
         shift = self.begin - self.first_key
         window = self.setting.window
         self.setting.kernels.softmax(scores.flatten(0, 1), self.end - self.begin, shift, window)
         return scores
+
+    def product(self, queries: Tensor, by_heads: Tensor) -> Tensor:
+        """Return (key heads, group of heads x queries, keys): each query's products with the keys."""
+        keys, workspace = self.keys(by_heads), self.setting.kernels.workspace
+        shape = (queries.shape[0], queries.shape[1], keys.shape[1])
+        out = workspace.scores(queries.dtype, shape, self.setting.heads.heads, STRIP)
+        return torch.bmm(queries, keys.transpose(1, 2), out=out)
 
     def put(self, by_heads: Tensor, values: Tensor) -> None:
         """Write what was computed for the queries."""

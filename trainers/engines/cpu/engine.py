@@ -7,7 +7,8 @@ PEFT engine writes, parameter for parameter. Refuses to know checkpoints' folder
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -17,15 +18,19 @@ from torch.optim.lr_scheduler import LambdaLR
 from trainers.disk import system_errors
 from trainers.engines.cpu.adapter import Adapter
 from trainers.engines.cpu.architecture import read
+from trainers.engines.cpu.generation import answers
 from trainers.engines.cpu.kernels import kernels
 from trainers.engines.cpu.memory import keep_freed_memory
 from trainers.engines.cpu.model import Model
-from trainers.engines.cpu.packing import pack, portions
+from trainers.engines.cpu.packing import TOKENS_AT_ONCE, pack, portions, room_for
+from trainers.engines.cpu.workspace import Workspace
 from trainers.engines.protocol import NonfiniteError, Plan, Score, StepReport
 from trainers.engines.training_state import load_state, restore_random, save_state
 from trainers.recipe import Training
 from trainers.rows import Example
 
+#: Of rows that are no part of the run: no step is so small that they would take more memory than it.
+PLAIN_TOKENS_AT_ONCE = 512
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
@@ -38,7 +43,6 @@ class CpuEngine:
         recipe, choice = plan.recipe, plan.choice
         torch.set_num_threads(choice.threads)
         torch.manual_seed(recipe.training.seed)
-        keep_freed_memory()
         folder = Path(recipe.model.path)
         architecture = read(folder)
         self._adapter = Adapter(architecture, recipe.lora, recipe.training.seed)
@@ -53,9 +57,14 @@ class CpuEngine:
         if plan.checkpoint is not None:
             self._adapter.load(plan.checkpoint)
             load_state(plan.checkpoint, self._optimizer, self._scheduler)
-        chosen = kernels(choice.threads, compiled=choice.kernels == "compiled")
+        self._at_once = int(TOKENS_AT_ONCE * plan.tokens_share)
+        workspace = Workspace()
+        for rows in plan.steps:
+            workspace.fit(*room_for((plan.examples[row] for row in rows), self._at_once))
+        chosen = kernels(choice.threads, workspace, compiled=choice.kernels == "compiled")
         self._model = Model(folder, architecture, self._adapter, _DTYPES[choice.precision], chosen)
         self._model.refresh()
+        keep_freed_memory()  # not before: what reading leaves behind is given back
         self._step = plan.first_step
 
     def train(self, after_step: Callable[[StepReport], bool]) -> None:
@@ -68,14 +77,32 @@ class CpuEngine:
             if not after_step(report):
                 return
 
-    def evaluate(self, examples: tuple[Example, ...]) -> Score:
+    def evaluate(self, examples: tuple[Example, ...], *, plain: bool = False) -> Score:
         """Score examples by the mean loss over their supervised tokens."""
         tokens = sum(example.supervised_tokens for example in examples)
         if not tokens:
             return Score(0.0, 0)
+        at_once = min(self._at_once, PLAIN_TOKENS_AT_ONCE) if plain else self._at_once
         with torch.no_grad():
-            loss = math.fsum(float(self._model.loss(pack(rows), tokens)) for rows in portions(examples))
+            loss = math.fsum(
+                float(self._model.loss(pack(rows), tokens)) for rows in portions(examples, at_once)
+            )
         return Score(loss, tokens)
+
+    def answer(
+        self, prompts: Sequence[Sequence[int]], ends: frozenset[int], max_new_tokens: int
+    ) -> list[list[int]]:
+        """Continue prompts greedily (see `Engine`)."""
+        return answers(self._model.network, prompts, ends, max_new_tokens)
+
+    @contextmanager
+    def as_base(self) -> Iterator[None]:
+        """Be the base for a while (see `Engine`)."""
+        self._model.leave_out()
+        try:
+            yield
+        finally:
+            self._model.refresh()
 
     def save_checkpoint(self, folder: Path) -> None:
         """Write the adapter and everything that an exact resume needs."""
@@ -121,7 +148,7 @@ class CpuEngine:
         self._adapter.gradients.zero_()
         tokens = max(sum(example.supervised_tokens for example in examples), 1)
         losses = []
-        for rows in portions(examples):
+        for rows in portions(examples, self._at_once):
             loss: Tensor = self._model.loss(pack(rows), tokens)
             losses.append(float(loss.detach()))
             if not math.isfinite(losses[-1]):

@@ -14,6 +14,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from trainers.engines.cpu.workspace import Workspace
+
 
 @dataclass(frozen=True)
 class Heads:
@@ -35,6 +37,10 @@ class Heads:
 
 class Kernels(Protocol):
     """What a step needs beside matrix products. Names of sizes: t tokens, h hidden, d head width."""
+
+    @property
+    def workspace(self) -> Workspace:
+        """Where matrices are made."""
 
     def norm(
         self, x: Tensor, delta: Tensor | None, weight: Tensor, epsilon: float, out: Tensor
@@ -87,16 +93,17 @@ class Kernels(Protocol):
         """Return each row's loss (fp32); turn `logits` into their gradient, times `scale`, in place."""
 
 
-def kernels(threads: int, *, compiled: bool) -> Kernels:
+def kernels(threads: int, workspace: Workspace | None = None, *, compiled: bool) -> Kernels:
     """Return the compiled form, or the plain one.
 
     The machine code is kept where NUMBA_CACHE_DIR says; without a folder there it is made anew each time, and
-    never put beside the source.
+    never put beside the source. `workspace`: of the step that the kernels are part of.
     """
+    workspace = workspace or Workspace()
     if not compiled:
         from trainers.engines.cpu.kernels_torch import TorchKernels
 
-        return TorchKernels()
+        return TorchKernels(workspace)
     folder = os.environ.get("NUMBA_CACHE_DIR")
     keep = False
     if folder:
@@ -107,9 +114,9 @@ def kernels(threads: int, *, compiled: bool) -> Kernels:
             keep = False
     from trainers.engines.cpu.compiled.kernels import CompiledKernels
 
-    return CompiledKernels(threads, keep=keep)
+    return CompiledKernels(threads, workspace, keep=keep)
 
 
 def tensor_like(x: Tensor, *shape: int) -> Tensor:
-    """Return an empty tensor of x's number format."""
+    """Return an empty tensor of x's number format, for what is not made in each step."""
     return torch.empty(shape, dtype=x.dtype)

@@ -7,7 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from trainers.engines.cpu.kernels import Heads, tensor_like
+from trainers.engines.cpu.kernels import Heads
+from trainers.engines.cpu.workspace import Workspace
 
 _GELU = math.sqrt(2 / math.pi)
 _CUBIC = 0.044715
@@ -15,6 +16,10 @@ _CUBIC = 0.044715
 
 class TorchKernels:
     """See `Kernels`."""
+
+    def __init__(self, workspace: Workspace | None = None) -> None:
+        """`workspace`: for what a step makes beside the kernels; one of its own where none is given."""
+        self.workspace = workspace or Workspace()
 
     def norm(
         self, x: Tensor, delta: Tensor | None, weight: Tensor, epsilon: float, out: Tensor
@@ -161,7 +166,7 @@ def _rows_of(places: Tensor, heads: int) -> Tensor:
 
 
 def _to_heads(x: Tensor, places: Tensor, rows: int) -> Tensor:
-    out = tensor_like(x, rows * x.shape[1], x.shape[2]).zero_()
+    out = torch.zeros(rows * x.shape[1], x.shape[2], dtype=x.dtype)
     out[_rows_of(places, x.shape[1]).flatten()] = x.flatten(0, 1)
     return out
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from trainers.engines.cpu.adapter import Pair
+from trainers.engines.cpu.workspace import Workspace
 
 
 class Part(NamedTuple):
@@ -58,17 +59,25 @@ class Group:
             torch.mul(pair.up, self._scale, out=(scaled := torch.empty_like(pair.up)))
             self.weight[rows, inside].copy_(scaled)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the outputs (tokens, out) side by side; fills the last columns of x (tokens, width)."""
+    def leave_out(self) -> None:
+        """Be the base alone, until the next `refresh`."""
+        self.weight[:, self.inner :].zero_()
+
+    def forward(self, x: Tensor, workspace: Workspace | None = None) -> Tensor:
+        """Return the outputs (tokens, out) side by side; fills the last columns of x (tokens, width).
+
+        Without a workspace, for a few tokens, the outputs are made where torch makes them.
+        """
         if self.extra:
             x[:, self.inner :] = torch.mm(x[:, : self.inner], self._down.t())
+        out = workspace.matrix(x.dtype, x.shape[0], self.weight.shape[0]) if workspace else None
         if self.bias is None:
-            return torch.mm(x, self.weight.t())
-        return torch.addmm(self.bias, x, self.weight.t())
+            return torch.mm(x, self.weight.t(), out=out)
+        return torch.addmm(self.bias, x, self.weight.t(), out=out)
 
-    def backward(self, grad: Tensor, x: Tensor) -> Tensor:
+    def backward(self, grad: Tensor, x: Tensor, workspace: Workspace) -> Tensor:
         """Return the gradient of x, its first `inner` columns; add the adapters' to their buffers."""
-        dx = torch.mm(grad, self.weight)
+        dx = torch.mm(grad, self.weight, out=workspace.matrix(x.dtype, *x.shape))
         if not self.extra:
             return dx
         inside = dx[:, self.inner :].contiguous()
@@ -85,18 +94,18 @@ class Linear(torch.autograd.Function):
     """`Group` for autograd; gradients of the adapters go to their buffers, not through the graph."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, group: Group) -> Tensor:
+    def forward(ctx: Any, x: Tensor, group: Group, workspace: Workspace) -> Tensor:
         """See `Group.forward`."""
-        out = group.forward(x)
+        out = group.forward(x, workspace)
         ctx.save_for_backward(x)
-        ctx.group = group
+        ctx.group, ctx.workspace = group, workspace
         return out
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
         """See `Group.backward`."""
         (x,) = ctx.saved_tensors
-        return ctx.group.backward(grad, x), None
+        return ctx.group.backward(grad, x, ctx.workspace), None, None
 
 
 def _biases(parts: Sequence[Part], dtype: torch.dtype) -> Tensor | None:

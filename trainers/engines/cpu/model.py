@@ -14,7 +14,8 @@ from torch import Tensor
 from trainers.engines.cpu.adapter import Adapter
 from trainers.engines.cpu.architecture import Architecture, Rope
 from trainers.engines.cpu.attention import Attention, Setting
-from trainers.engines.cpu.functions import AddNorm, Gate, HeadLoss, Norm, apply
+from trainers.engines.cpu.functions import AddNorm, Gate, HeadLoss, Learned, Norm, apply
+from trainers.engines.cpu.generation import Network
 from trainers.engines.cpu.kernels import Heads, Kernels
 from trainers.engines.cpu.linear import Group, Linear, Part
 from trainers.engines.cpu.packing import Packed
@@ -23,7 +24,7 @@ from trainers.engines.cpu.weights import Weights
 
 
 @dataclass(frozen=True)
-class _Layer:
+class Layer:
     """One decoder layer; norms in fp32, the two after the halves where the family has them."""
 
     qkv: Group
@@ -40,6 +41,7 @@ class _Layer:
 
     @property
     def groups(self) -> tuple[Group, ...]:
+        """All that have an adapter, or could."""
         return self.qkv, self.output, self.gate_up, self.down
 
 
@@ -67,42 +69,60 @@ class Model:
         """Weights in the head."""
         return self._head.numel()
 
+    @property
+    def network(self) -> Network:
+        """Its parts, for who reads on token by token."""
+        return Network(self._architecture, self._embedding, self._head, self._final_norm, self._layers)
+
     def refresh(self) -> None:
         """Take the adapter's values anew, after an update."""
         for layer in self._layers:
             for group in layer.groups:
                 group.refresh()
 
+    def leave_out(self) -> None:
+        """Compute without the adapter, until the next `refresh`."""
+        for layer in self._layers:
+            for group in layer.groups:
+                group.leave_out()
+
     def loss(self, packed: Packed, count: int) -> Tensor:
         """Return the sum of the batch's losses in nats, divided by `count`; differentiable."""
         one, kernels = self._architecture, self._kernels
-        x = self._embedding[packed.ids]
-        if one.embedding_scale != 1.0:
-            x = x * torch.tensor(one.embedding_scale, dtype=x.dtype)
+        kernels.workspace.fit(*packed.room)
+        x = self._embedded(packed)
         x.requires_grad_(torch.is_grad_enabled())
         delta: Tensor | None = None
         for layer in self._layers:
             x, delta = self._through(layer, packed, x, delta)
-        last = (x if delta is None else x + delta)[packed.learned]
+        last = apply(Learned, x, delta, packed.learned, kernels)
         hidden = apply(Norm, last, self._final_norm, one.epsilon, one.hidden, kernels)
         loss: Tensor = apply(HeadLoss, hidden, self._head, packed.labels, count, kernels)
         return loss
 
+    def _embedded(self, packed: Packed) -> Tensor:
+        table, space = self._embedding, self._kernels.workspace
+        out = space.matrix(table.dtype, packed.ids.shape[0], table.shape[1])
+        torch.index_select(table, 0, packed.ids, out=out)
+        if self._architecture.embedding_scale != 1.0:
+            out.mul_(torch.tensor(self._architecture.embedding_scale, dtype=table.dtype))
+        return out
+
     def _through(
-        self, layer: _Layer, packed: Packed, x: Tensor, delta: Tensor | None
+        self, layer: Layer, packed: Packed, x: Tensor, delta: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """Return (x after the layer without its last term, that term)."""
         one, kernels = self._architecture, self._kernels
-        width = layer.qkv.width
+        space, width = kernels.workspace, layer.qkv.width
         if delta is None:
             hidden = apply(Norm, x, layer.norm_in, one.epsilon, width, kernels)
         else:
             x, hidden = apply(AddNorm, x, delta, layer.norm_in, one.epsilon, width, kernels)
-        seen = apply(Attention, apply(Linear, hidden, layer.qkv), self._setting(layer, packed))
-        delta = self._after(apply(Linear, seen, layer.output), layer.after_attention)
+        seen = apply(Attention, apply(Linear, hidden, layer.qkv, space), self._setting(layer, packed))
+        delta = self._after(apply(Linear, seen, layer.output, space), layer.after_attention)
         x, hidden = apply(AddNorm, x, delta, layer.norm_middle, one.epsilon, layer.gate_up.width, kernels)
-        gated = apply(Gate, apply(Linear, hidden, layer.gate_up), one.gelu, layer.down.width, kernels)
-        return x, self._after(apply(Linear, gated, layer.down), layer.after_mlp)
+        gated = apply(Gate, apply(Linear, hidden, layer.gate_up, space), one.gelu, layer.down.width, kernels)
+        return x, self._after(apply(Linear, gated, layer.down, space), layer.after_mlp)
 
     def _after(self, delta: Tensor, weight: Tensor | None) -> Tensor:
         if weight is None:
@@ -111,7 +131,7 @@ class Model:
         normed: Tensor = apply(Norm, delta, weight, one.epsilon, one.hidden, self._kernels)
         return normed
 
-    def _setting(self, layer: _Layer, packed: Packed) -> Setting:
+    def _setting(self, layer: Layer, packed: Packed) -> Setting:
         length = max(length for _, length in packed.blocks)
         known = self._tables.get(layer.rope)
         if known is None or known[0].shape[0] < length:
@@ -129,7 +149,7 @@ class Model:
     def _norm(self, weight: Tensor) -> Tensor:
         return weight.float() + self._architecture.norm_offset
 
-    def _layer(self, number: int, weights: Weights, adapter: Adapter, dtype: torch.dtype) -> _Layer:
+    def _layer(self, number: int, weights: Weights, adapter: Adapter, dtype: torch.dtype) -> Layer:
         one, prefix = self._architecture, f"model.layers.{number}"
 
         def group(*names: str) -> Group:
@@ -150,7 +170,7 @@ class Model:
             q_norm=norm("self_attn.q_norm", one.qk_norm),
             k_norm=norm("self_attn.k_norm", one.qk_norm),
         )
-        return _Layer(
+        return Layer(
             qkv=group("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
             output=group("self_attn.o_proj"),
             gate_up=group("mlp.gate_proj", "mlp.up_proj"),

@@ -45,6 +45,11 @@ class Packed:
         first, length = self.blocks[-1]
         return first + length
 
+    @property
+    def room(self) -> tuple[int, int]:
+        """(tokens that matrices are made for, length of the longest block)."""
+        return max(self.ids.shape[0], self.block_rows), max(length for _, length in self.blocks)
+
 
 def pack(examples: Sequence[Example]) -> Packed:
     """Lay rows end to end."""
@@ -85,6 +90,16 @@ def portions(examples: Iterable[Example], tokens: int = TOKENS_AT_ONCE) -> Itera
         size += len(example.ids)
     if portion:
         yield portion
+
+
+def room_for(examples: Iterable[Example], tokens: int = TOKENS_AT_ONCE) -> tuple[int, int]:
+    """Return what `Packed.room` is at most for portions of these rows, in their order."""
+    most = longest = 0
+    for portion in portions(examples, tokens):
+        blocks = [_up(len(example.ids), BLOCK_TOKENS) for example in portion]
+        total = _up(sum(len(example.ids) for example in portion), TOTAL_TOKENS)
+        most, longest = max(most, total, sum(blocks)), max(longest, *blocks)
+    return most, longest
 
 
 def _up(number: int, multiple: int) -> int:

@@ -94,7 +94,7 @@ def test_observations_are_kept_and_the_newest_stay(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{}", b"[1]", b'{"v": 1, "formulas": 999, "runs": []}', b'{"v": 1, "formulas": 1, "runs": [{}]}'],
+    [b"", b"{}", b"[1]", b'{"v": 1, "formulas": 999, "runs": []}', b'{"v": 1, "formulas": 2, "runs": [{}]}'],
 )
 def test_a_file_that_cannot_be_used_holds_nothing(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "calibration.json"

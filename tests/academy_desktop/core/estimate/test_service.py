@@ -102,7 +102,7 @@ def test_a_layer_that_the_model_lacks_is_named(data: DataDir, recipe: TrainRecip
     wrong = with_(recipe, "lora", target_modules=("q_proj", "c_attn"))
     with pytest.raises(AcademyError) as refused:
         Estimates(data, lambda: LARGE).estimate(wrong)
-    assert (refused.value.code, refused.value.facts["detail"]) == (ErrorCode.ADAPTER_UNSUPPORTED, "c_attn")
+    assert (refused.value.code, refused.value.facts["value"]) == (ErrorCode.RECIPE_INVALID, "c_attn")
 
 
 def test_rows_longer_than_the_model_reads_are_refused(data: DataDir, recipe: TrainRecipe) -> None:

@@ -76,6 +76,20 @@ def test_weights_that_are_used_where_they_lie_count_as_far_as_they_are_touched()
     assert used == 4 * (LARGE.parameters - LARGE.embedding)
 
 
+def test_a_base_that_is_asked_goes_forward_while_all_else_is_there() -> None:
+    alone = terms(workload(LONG))
+    asked = terms(replace(workload(LONG), references=1))
+    assert asked.logits > alone.logits
+    assert asked.activations == alone.activations
+
+
+def test_blocks_are_as_large_as_the_largest_batch_made_them_whichever_that_was() -> None:
+    rows = (Batch(1, 1024, 1000, 50, room=1024, longest=1024), Batch(1, 512, 500, 400, room=960, longest=32))
+    both, first = (terms(workload(*some), "cpu", precision="bf16") for some in (rows, rows[:1]))
+    assert both.activations == first.activations
+    assert both.logits == 2 * 256 * 49_152
+
+
 def test_checkpointing_keeps_the_inputs_of_all_layers_and_one_layer() -> None:
     gpu = terms(workload(LONG), device="cuda", precision="bf16")
     assert gpu.activations < terms(workload(LONG)).activations / 4

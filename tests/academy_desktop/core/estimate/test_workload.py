@@ -52,7 +52,26 @@ def test_held_out_rows_are_judged_eight_at_a_time_and_once_per_epoch(recipe: Tra
 
 def test_packed_rows_lie_end_to_end_up_to_a_number_of_tokens(recipe: TrainRecipe) -> None:
     planned = plan_workload(recipe, [RowLength(900, 20)] * 4, [], rows=4, packed=True)
-    assert [(batch.rows, batch.width, batch.tokens) for batch in planned.batches] == [(1, 1856, 1800)] * 2
+    assert planned.batches == (Batch(1, 1856, tokens=1800, supervised=40, room=1856, longest=928),) * 2
+
+
+def test_of_a_pair_both_rows_are_computed_and_the_base_is_asked(recipe: TrainRecipe) -> None:
+    dpo, orpo = (recipe.model_copy(update={"method": method}) for method in ("dpo", "orpo"))
+    pair = RowLength(40, 10, worse=RowLength(64, 34))
+    planned = plan_workload(dpo, [pair] * 4, [], rows=4)
+    assert planned.batches == (Batch(rows=4, width=64, tokens=208, supervised=88),) * 2
+    assert planned.references == 1
+    whole = plan_workload(orpo, [pair] * 4, [], rows=4)
+    assert (whole.references, whole.batches[0].supervised) == (0, 2 * (39 + 34))
+    assert not plan_workload(dpo, [RowLength(40, 10, worse=RowLength(3000, 5))], [], rows=1).batches
+
+
+def test_texts_lie_behind_each_other_in_blocks(recipe: TrainRecipe) -> None:
+    raw = recipe.model_copy(update={"method": "pretrain"})
+    length = recipe.training.max_seq_length
+    planned = plan_workload(raw, [RowLength(99, 98)] * 30, [], rows=30, packed=True)
+    assert max(batch.longest for batch in planned.batches) == -(-length // 32) * 32
+    assert sum(batch.tokens for batch in planned.batches) == 3000
 
 
 def test_of_very_many_rows_an_even_choice_with_the_longest_is_planned(recipe: TrainRecipe) -> None:

@@ -139,7 +139,7 @@ def test_the_number_of_portions_does_not_change_a_step(llama: Path, monkeypatch:
     plan = plan_of(llama, uneven())
     whole, cut = (taught(CpuEngine(plan)) for _ in range(2))
     loss = whole._gradients(list(plan.examples))
-    monkeypatch.setattr("trainers.engines.cpu.engine.portions", lambda rows: portions(rows, 30))
+    monkeypatch.setattr("trainers.engines.cpu.engine.portions", lambda rows, _: portions(rows, 30))
     assert cut._gradients(list(plan.examples)) == pytest.approx(loss, rel=1e-6)
     assert torch.allclose(whole._adapter.gradients, cut._adapter.gradients, rtol=1e-4, atol=1e-7)
 

@@ -20,15 +20,17 @@ from trainers.engines.cpu.compiled.gates import gate, gate_backward
 from trainers.engines.cpu.compiled.heads import merge, merge_backward, split, split_backward
 from trainers.engines.cpu.compiled.norms import norm, norm_backward
 from trainers.engines.cpu.compiled.shares import cross_entropy, softmax, softmax_backward
-from trainers.engines.cpu.kernels import Heads, tensor_like
+from trainers.engines.cpu.kernels import Heads
+from trainers.engines.cpu.workspace import Workspace
 
 
 class CompiledKernels:
     """See `Kernels`. `keeps`: whether the machine code is kept for the next process."""
 
-    def __init__(self, threads: int, *, keep: bool) -> None:
+    def __init__(self, threads: int, workspace: Workspace, *, keep: bool) -> None:
         """Prepare the kernels; each is compiled at its first call, or taken from where it is kept."""
         numba.set_num_threads(min(threads, usable_cores()))
+        self.workspace = workspace
         self.keeps = keep
 
     def _run(self, kernel: Callable[..., None], *arguments: Any) -> None:
@@ -39,7 +41,7 @@ class CompiledKernels:
         self, x: Tensor, delta: Tensor | None, weight: Tensor, epsilon: float, out: Tensor
     ) -> tuple[Tensor, Tensor]:
         """See `Kernels`."""
-        sums = x if delta is None else torch.empty_like(x)
+        sums = x if delta is None else self.workspace.matrix(x.dtype, *x.shape)
         rstd = torch.empty(x.shape[0])
         self._run(norm, x, x if delta is None else delta, delta is not None, weight, epsilon, sums, rstd, out)
         return sums, rstd
@@ -48,7 +50,7 @@ class CompiledKernels:
         self, residual: Tensor | None, grad: Tensor, x: Tensor, rstd: Tensor, weight: Tensor
     ) -> Tensor:
         """See `Kernels`."""
-        dx = torch.empty_like(x)
+        dx = self.workspace.matrix(x.dtype, *x.shape)
         self._run(
             norm_backward,
             x if residual is None else residual,
@@ -67,7 +69,7 @@ class CompiledKernels:
 
     def gate_backward(self, gate_up: Tensor, grad: Tensor, *, gelu: bool) -> Tensor:
         """See `Kernels`."""
-        out = torch.empty_like(gate_up)
+        out = self.workspace.matrix(gate_up.dtype, *gate_up.shape)
         self._run(gate_backward, gate_up, gelu, grad, out)
         return out
 
@@ -76,7 +78,10 @@ class CompiledKernels:
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """See `Kernels`."""
         counts = (heads.heads, heads.kv_heads)
-        q, k, v = (tensor_like(qkv, rows * count, heads.width).zero_() for count in (*counts, heads.kv_heads))
+        q, k, v = (
+            self.workspace.matrix(qkv.dtype, rows, heads.width, count).zero_()
+            for count in (*counts, heads.kv_heads)
+        )
         normed = heads.q_norm is not None
         rstd = torch.empty(places.shape[0], sum(counts)) if normed else torch.empty(0, 0)
         weights = _weights(heads)
@@ -96,7 +101,7 @@ class CompiledKernels:
     ) -> Tensor:
         """See `Kernels`."""
         qkv, rstd = saved
-        out = torch.empty_like(qkv)
+        out = self.workspace.matrix(qkv.dtype, *qkv.shape)
         out[places.shape[0] :] = 0
         counts = (heads.heads, heads.kv_heads)
         normed = heads.q_norm is not None
@@ -122,7 +127,7 @@ class CompiledKernels:
 
     def merge_backward(self, grad: Tensor, places: Tensor, rows: int, heads: int, width: int) -> Tensor:
         """See `Kernels`."""
-        out = tensor_like(grad, rows * heads, width).zero_()
+        out = self.workspace.matrix(grad.dtype, rows, width, heads).zero_()
         self._run(merge_backward, grad, places, heads, out)
         return out
 
