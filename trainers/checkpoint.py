@@ -57,7 +57,7 @@ def save(
         entries = tuple(_seal(path, path.relative_to(aside).as_posix()) for path in _files(aside))
         before_manifest()
         write_record(aside / MANIFEST, Manifest(step=step, files=entries))
-        _put_in_place(aside, checkpoints / f"step-{step}")
+        put_in_place(aside, checkpoints / f"step-{step}")
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise
@@ -113,7 +113,7 @@ def prune(checkpoints: Path, keep: int, spare: int | None = None) -> None:
 
     The one of step `spare` stays whatever its age.
     """
-    if not checkpoints.is_dir():
+    if checkpoints.is_symlink() or not checkpoints.is_dir():
         return
     for leftover in checkpoints.glob(".step-*.tmp"):
         shutil.rmtree(leftover, ignore_errors=True)
@@ -128,12 +128,12 @@ def prune(checkpoints: Path, keep: int, spare: int | None = None) -> None:
 
 def _by_age(checkpoints: Path) -> Iterator[tuple[int, Path]]:
     """Yield (step, folder), the newest first."""
-    if not checkpoints.is_dir():
+    if checkpoints.is_symlink() or not checkpoints.is_dir():  # a link leads out of the run directory
         return
     steps = [
         (step, path)
         for path in checkpoints.glob("step-*")
-        if (step := whole_number(path.name.removeprefix("step-"))) is not None
+        if not path.is_symlink() and (step := whole_number(path.name.removeprefix("step-"))) is not None
     ]
     yield from sorted(steps, reverse=True)
 
@@ -150,8 +150,8 @@ def _seal(path: Path, name: str) -> FileEntry:
     return FileEntry(name=name, size_bytes=size, sha256=digest)
 
 
-def _put_in_place(aside: Path, final: Path) -> None:
-    """Rename a checkpoint to its name; a damaged or superseded one of the same step goes.
+def put_in_place(aside: Path, final: Path) -> None:
+    """Rename a finished folder to its name; a damaged or superseded one of that name goes.
 
     That one is moved away, not removed first: the name is without a checkpoint for moments only, and the old
     one comes back when the new one cannot take its place.

@@ -6,6 +6,7 @@ torn last line. Refuses to know what the events mean.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import threading
@@ -43,11 +44,16 @@ class Emitter:
         self._lock = FileLock(path)
         if not self._lock.acquire(wait_s):
             raise AcademyError(ErrorCode.JOB_RUNNING, job=path.parent.name)
-        self._file = os.open(path, os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0))
-        self._size = _end_of_last_line(self._file)
-        if self._size < os.fstat(self._file).st_size:
-            os.ftruncate(self._file, self._size)
-        self._seq = _last_seq(self._file, self._size)
+        self._path = path
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0))
+            self._size = self._safe_size = _end_of_last_line(self._file)
+            self._cut()
+            self._seq = _last_seq(self._file, self._size)
+        except OSError:
+            self._lock.release()
+            raise
+        self._unsafe = False
 
     @property
     def seq(self) -> int:
@@ -64,27 +70,55 @@ class Emitter:
         with self._guard:
             line = self._line(payload)
             parse_line(line)
+            self._cut()
             try:
                 written = os.write(self._file, line)
                 if written < len(line):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             except OSError:
-                os.ftruncate(self._file, self._size)
+                with contextlib.suppress(OSError):  # else before the next line
+                    self._cut()
                 raise
             self._seq += 1
             self._size += len(line)
 
     def sync(self) -> None:
-        """Make every event so far durable."""
+        """Make every event so far durable.
+
+        Raises:
+            OSError: the disk did not take them all; the next call writes them again.
+        """
         with self._guard:
+            if self._unsafe:
+                self._write_again()
+            self._unsafe = True
             os.fsync(self._file)
+            self._unsafe, self._safe_size = False, self._size
 
     def close(self) -> None:
         """Make the events durable and let another writer in."""
         with self._guard:
-            os.fsync(self._file)
-            os.close(self._file)
-            self._lock.release()
+            try:
+                self.sync()
+            finally:
+                os.close(self._file)
+                self._lock.release()
+
+    def _cut(self) -> None:
+        """Cut off what is behind the last whole line."""
+        if self._size < os.fstat(self._file).st_size:
+            os.ftruncate(self._file, self._size)
+
+    def _write_again(self) -> None:
+        """Write what a failed fsync may have lost: the system counts those pages as written."""
+        content = _read_at(self._file, self._safe_size, self._size - self._safe_size)
+        file = os.open(self._path, os.O_WRONLY | getattr(os, "O_BINARY", 0))  # not to append
+        try:
+            os.lseek(file, self._safe_size, os.SEEK_SET)
+            if os.write(file, content) < len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        finally:
+            os.close(file)
 
     def _line(self, payload: Payload) -> bytes:
         event = EVENT.validate_python(

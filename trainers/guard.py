@@ -9,19 +9,22 @@ from __future__ import annotations
 import statistics
 import traceback
 from collections import deque
+from collections.abc import Callable
 
 from pydantic import ValidationError
 
 from trainers.errors import AcademyError, ErrorCode
 from trainers.events import Warned
 from trainers.files import read_regular
-from trainers.layout import Adjusted, RunDir, write_record
+from trainers.layout import Adjusted, ExitRecord, Launch, RunDir, write_record
 from trainers.recipe import TrainRecipe
 
 #: What a rollback does to the learning rate.
 RATE_FACTOR = 0.5
 #: A run that is out of memory computes fewer rows at once this often.
 MOST_MEMORY_RETRIES = 3
+#: What our own engine computes at once after each lack of memory, as a share of the usual; last, row by row.
+TOKENS_SHARES = (0.5, 0.25, 0.0)
 #: Losses are compared as means over this many steps.
 WINDOW = 20
 #: A mean this many times the lowest one, and this many nats above it, runs away.
@@ -31,11 +34,26 @@ PLATEAU_SHARE, PLATEAU_STEPS = 0.01, 200
 
 
 class Guard:
-    """The decisions of one run, through all its attempts."""
+    """The decisions of one run, through all its attempts.
 
-    def __init__(self, run: RunDir, recipe: TrainRecipe) -> None:
+    Args:
+        run: whose `adjusted.json` it keeps.
+        recipe: as the user wants it.
+        engine: what trains; the one for processors (`cpu`) has its own measure of what is computed at once.
+        write: writes that file; a session's waits while the disk is full.
+    """
+
+    def __init__(
+        self,
+        run: RunDir,
+        recipe: TrainRecipe,
+        engine: str = "peft",
+        write: Callable[[Callable[[], None]], None] = lambda write: write(),
+    ) -> None:
         self._run = run
         self._asked = recipe
+        self._engine = engine
+        self._write = write
         self._adjusted = _read(run)
 
     @property
@@ -49,6 +67,34 @@ class Guard:
             "gradient_accumulation_steps": training.batch_size * training.gradient_accumulation_steps // rows,
         }
         return self._asked.model_copy(update={"training": training.model_copy(update=changed)})
+
+    @property
+    def tokens_share(self) -> float:
+        """Of the tokens that the engine for processors usually computes at once; 0: row by row."""
+        return self._adjusted.tokens_share
+
+    @property
+    def at_once(self) -> str:
+        """What a lack of memory has made of what is computed at once; empty: nothing."""
+        if self._engine == "cpu":
+            return "" if self.tokens_share == 1.0 else f"{self.tokens_share:.0%} of the usual tokens"
+        return "" if self._adjusted.batch_size is None else f"{self._adjusted.batch_size} rows"
+
+    def mind_last_attempt(self, attempt: int) -> Warned | None:
+        """Decide what follows when the attempt before this one was ended by a lack of memory.
+
+        Raises:
+            AcademyError: `out_of_memory` when the host tries again by itself, and nothing is left to be tried.
+        """
+        earlier = [number for number in self._run.attempt_numbers() if number < attempt]
+        if not earlier or not _was_out_of_memory(self._run, max(earlier)):
+            return None
+        try:
+            return self.fewer_rows("")
+        except AcademyError:
+            if _retries(self._run, attempt):
+                raise
+            return None  # the user wants it, and may have made room
 
     def lower_rate(self, step: int, what: str) -> Warned:
         """Decide what follows a number that is not finite in `step`; returns what to tell.
@@ -74,14 +120,16 @@ class Guard:
         Raises:
             AcademyError: `out_of_memory` when a single row is too much, or after the last retry.
         """
+        tries = self._adjusted.memory_retries + 1
+        if self._engine == "cpu":
+            return self._fewer_tokens(tries, detail)
         training = self.recipe.training
         fewest = 2 if self._asked.method == "kto" else 1
-        tries = self._adjusted.memory_retries + 1
         rows = next(
             (n for n in range(training.batch_size // 2, fewest - 1, -1) if training.batch_size % n == 0), None
         )
         if rows is None or tries > MOST_MEMORY_RETRIES:
-            raise AcademyError(ErrorCode.OUT_OF_MEMORY, detail=detail)
+            raise self._too_much(detail)
         if tries == MOST_MEMORY_RETRIES:
             rows = fewest if training.batch_size % fewest == 0 else rows
         self._keep(self._adjusted.model_copy(update={"batch_size": rows, "memory_retries": tries}))
@@ -90,8 +138,19 @@ class Guard:
             facts={"rows": rows, "batches": self.recipe.training.gradient_accumulation_steps},
         )
 
+    def _fewer_tokens(self, tries: int, detail: str) -> Warned:
+        if tries > MOST_MEMORY_RETRIES:
+            raise self._too_much(detail)
+        share = TOKENS_SHARES[tries - 1]
+        self._keep(self._adjusted.model_copy(update={"tokens_share": share, "memory_retries": tries}))
+        return Warned(code="fewer_rows_at_once", facts={"tries": tries, "most": MOST_MEMORY_RETRIES})
+
+    def _too_much(self, detail: str) -> AcademyError:
+        length = self._asked.training.max_seq_length
+        return AcademyError(ErrorCode.OUT_OF_MEMORY, detail=detail, max_length=length)
+
     def _keep(self, adjusted: Adjusted) -> None:
-        write_record(self._run.adjusted, adjusted)
+        self._write(lambda: write_record(self._run.adjusted, adjusted))
         self._adjusted = adjusted
 
 
@@ -132,6 +191,21 @@ def is_within_update(error: BaseException) -> bool:
     """Whether an error rose inside an optimizer's update, which may then have been taken in part."""
     frames = traceback.extract_tb(error.__traceback__)
     return any("torch/optim/" in frame.filename.replace("\\", "/") for frame in frames)
+
+
+def _was_out_of_memory(run: RunDir, attempt: int) -> bool:
+    try:
+        return ExitRecord.model_validate_json(read_regular(run.attempt(attempt).exit)).out_of_memory
+    except (OSError, ValidationError):
+        return False
+
+
+def _retries(run: RunDir, attempt: int) -> int:
+    """How often the host has begun anew by itself, without the user."""
+    try:
+        return Launch.model_validate_json(read_regular(run.attempt(attempt).launch)).memory_retries
+    except (OSError, ValidationError):
+        return 0
 
 
 def _read(run: RunDir) -> Adjusted:

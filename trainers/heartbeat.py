@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainers.files import read_regular
+from trainers.space import Trouble
 
 MAGIC = b"ACHB"
 VERSION = 1
@@ -26,6 +27,7 @@ _BEAT = struct.Struct("<Q")
 _TIME = struct.Struct("<d")
 _BEAT_AT, _PROGRESS_AT, _TIME_AT, _PHASE_AT = 8, 16, 24, 32
 _PHASE_BYTES = 32
+_EMPTY = _LAYOUT.pack(MAGIC, VERSION, 0, 0, 0.0, b"")
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,42 @@ class Beat:
     progress: int
     t: float
     phase: str
+
+    @property
+    def waits(self) -> tuple[Trouble, int] | None:
+        """What keeps the disk from taking the trainer's words, and the bytes that it waits for; else None."""
+        return waits_in(self.phase)
+
+
+def waits_in(phase: str) -> tuple[Trouble, int] | None:
+    """Read a phase that says that the trainer waits for its disk; None for every other."""
+    name, _, needed = phase.partition(" ")
+    if not (needed.isascii() and needed.isdigit()):
+        return None
+    match name:
+        case "disk_full" | "disk_error":
+            return name, int(needed)
+        case _:
+            return None
+
+
+def make_heartbeat(path: Path) -> None:
+    """Make an empty heartbeat file where there is none: a trainer can then say that the disk is full.
+
+    Raises:
+        OSError: there is no room even for that.
+    """
+    try:
+        if path.stat().st_size == SIZE_BYTES:
+            return
+    except FileNotFoundError:
+        pass
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
+    try:
+        os.write(descriptor, _EMPTY)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def read_heartbeat(path: Path) -> Beat | None:
@@ -56,6 +94,7 @@ class Heartbeat:
     """Writes the heartbeat of a running trainer: a thread beats, the work moves the progress counter."""
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+        self.seconds = 0.0  # that the beats took the processor
         self._clock = clock
         self._beats = 0
         self._progress = 0
@@ -78,6 +117,10 @@ class Heartbeat:
         encoded = name.encode()[:_PHASE_BYTES]
         self._map[_PHASE_AT:SIZE_BYTES] = encoded.ljust(_PHASE_BYTES, b"\0")
 
+    def waits(self, trouble: Trouble, needed_bytes: int) -> None:
+        """Say that the disk takes nothing, and how many bytes are waited for; needs no disk."""
+        self.phase(f"{trouble} {needed_bytes}")
+
     def close(self) -> None:
         """Stop beating; the last beat stays readable."""
         self._quit.set()
@@ -88,6 +131,7 @@ class Heartbeat:
     def _run(self) -> None:
         while not self._quit.wait(BEAT_S):
             self._beat()
+            self.seconds = time.thread_time()
 
     def _beat(self) -> None:
         self._beats += 1
@@ -96,11 +140,12 @@ class Heartbeat:
 
 
 def _map_file(path: Path) -> mmap.mmap:
-    """Make the file anew and map it; really written first: a map over a hole dies when the disk is full."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
+    """Map the file, empty; really written before: a map over a hole dies when the disk is full."""
+    make_heartbeat(path)
+    descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
     try:
-        os.write(descriptor, _LAYOUT.pack(MAGIC, VERSION, 0, 0, 0.0, b""))
-        os.fsync(descriptor)
-        return mmap.mmap(descriptor, SIZE_BYTES)
+        mapped = mmap.mmap(descriptor, SIZE_BYTES)
     finally:
         os.close(descriptor)
+    mapped[:] = _EMPTY
+    return mapped

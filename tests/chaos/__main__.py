@@ -17,7 +17,9 @@ from tests.chaos.hostile import mutants, named
 from tests.chaos.hostile_cases import CASES
 from tests.chaos.index import killed_writer
 from tests.chaos.instance import double_start, stale_lock
+from tests.chaos.io_faults import failing, full, lacks_compiler, lacks_disk
 from tests.chaos.kills import trainer_kill, watcher_kill
+from tests.chaos.memory import capped
 from tests.chaos.nan import healthy, injected
 from tests.chaos.resume import resume
 from tests.chaos.stalls import halted_and_continued, hung, slow
@@ -49,6 +51,9 @@ ROWS = {
     "venom.secrets": Row(canaries, trials=20, short=2),
     "nan.injected": Row(injected, trials=100, short=2),
     "nan.healthy": Row(healthy, trials=100, short=2),
+    "io.write": Row(failing, trials=660, short=2, lacks=lacks_compiler),
+    "io.full": Row(full, trials=30, short=1, lacks=lacks_disk),
+    "memory": Row(capped, trials=50, short=1),
     "instance.double-start": Row(double_start, trials=200, short=4),
     "instance.stale-lock": Row(stale_lock, trials=100, short=2),
 }
@@ -76,6 +81,9 @@ def main(arguments: list[str]) -> int:
 def inflict(name: str, trials: int | None, seed: int, *, short: bool) -> list[str]:
     """Run the trials of one row and print its line; returns what failed."""
     row = ROWS[name]
+    if lacking := row.lacks():
+        _say(f"{name} cannot be tried here: {lacking}")
+        return [lacking]
     count = trials or (row.short if short else row.trials)
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="academy-chaos-") as folder:

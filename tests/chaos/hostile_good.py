@@ -15,6 +15,7 @@ from gguf import GGUFWriter
 from safetensors.numpy import save_file
 
 from academy_desktop.core.datasets.library import Library
+from academy_desktop.core.estimate.calibration import FORMULAS
 from academy_desktop.core.jobs import Jobs
 from academy_desktop.core.recipe_yaml import dump_recipe
 from tests.academy_desktop.core.models.made_models import write_model
@@ -103,7 +104,7 @@ class Good:
             "flops_per_s": 1e9,
         }  # fmt: skip
         (self.data / "calibration.json").write_text(
-            json.dumps({"v": 1, "formulas": 1, "runs": [observation]})
+            json.dumps({"v": 1, "formulas": FORMULAS, "runs": [observation]})
         )
 
     def _bring(self) -> None:

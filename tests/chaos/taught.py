@@ -79,8 +79,7 @@ class Taught:
     def __init__(self, root: Path) -> None:
         self._root = root
         self.data = DataDir(root).open()
-        environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-        self.jobs = Jobs(self.data, Path(sys.executable), environment=environment)
+        self.jobs = Jobs(self.data, Path(sys.executable), environment=environment())
         self._references: dict[str, Reference] = {}
 
     def recipe(self, way: str) -> TrainRecipe:
@@ -90,7 +89,7 @@ class Taught:
         demo = way in DEMO
         sections = (DEMO if demo else TINY)[way]
         training = {"num_epochs": 20, "max_steps": STEPS, "warmup_steps": 2, **sections.get("training", {})}
-        model = self._demo if demo else self.tiny
+        model = self.demo if demo else self.tiny
         return train_recipe(
             model,
             lora=dict(sections.get("lora", {})),
@@ -132,7 +131,7 @@ class Taught:
         return tiny.Tiny(tiny.write_model(folder / "model"), tiny.write_dataset(folder / "rows-00000000"))
 
     @cached_property
-    def _demo(self) -> Tiny:
+    def demo(self) -> Tiny:
         """The demo model, fetched as a user fetches it, and the tiny model's rows."""
         models = Models(self.data, self._root / "no-hub")
         python = Path(sys.executable)
@@ -141,6 +140,11 @@ class Taught:
         from tests.trainers.tiny_model import Tiny
 
         return Tiny(models.demo_path, self.tiny.dataset)
+
+
+def environment() -> dict[str, str]:
+    """What runs are started with; the copies of the trainer's code that trials share are compiled once."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def steps_of(history: History) -> tuple[tuple[float | None, ...], ...]:

@@ -51,11 +51,15 @@ Trial = Callable[[Case], str | None]
 
 @dataclass(frozen=True)
 class Row:
-    """A kind of fault: prepares its trials in a data directory; how many make a sound and a short form."""
+    """A kind of fault: prepares its trials in a data directory; how many make a sound and a short form.
+
+    `lacks`: what this computer lacks for it, in a few words; empty: nothing.
+    """
 
     prepare: Callable[[Path], Trial]
     trials: int
     short: int
+    lacks: Callable[[], str] = lambda: ""
 
 
 @dataclass(frozen=True)

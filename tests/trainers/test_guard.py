@@ -16,7 +16,7 @@ from trainers.__main__ import work
 from trainers.errors import AcademyError, ErrorCode
 from trainers.events import Ended, Nonfinite, Resumed, Step, Warned
 from trainers.guard import PLATEAU_STEPS, Guard, LossWatch
-from trainers.layout import RunDir
+from trainers.layout import ExitRecord, Launch, RunDir, write_record
 from trainers.session import run_job
 
 #: Eight steps of one batch each, saved after every second one; dropout makes the random states count.
@@ -104,6 +104,45 @@ def test_what_does_not_fit_by_single_rows_is_told(tiny: Tiny, tmp_path: Path) ->
         assert trained(run).reason == ErrorCode.OUT_OF_MEMORY
     assert [one.facts["rows"] for one in payloads(run, Warned)] == [2, 1]
     assert [step.step for step in payloads(run, Step)] == [1, 2]
+
+
+def test_our_own_engine_computes_fewer_tokens_at_once(tiny: Tiny, tmp_path: Path) -> None:
+    hardware = {"engine": "cpu", "precision": "fp32"}
+    sections = EIGHT | {"lora": {"dropout": 0.0}, "hardware": hardware}
+    undisturbed = run_of(tmp_path / "undisturbed", tiny, **sections)
+    assert trained(undisturbed).state == "succeeded"
+    run = run_of(tmp_path / "run", tiny, **sections)
+    with fault({4, 5, 6}, MemoryError("std::bad_alloc")) as seen:
+        assert trained(run).state == "succeeded"
+    assert [one.facts["tries"] for one in payloads(run, Warned)] == [1, 2, 3]
+    resumed = payloads(run, Resumed)
+    assert [(one.from_step, one.exact) for one in resumed] == [(3, False)] * 3
+    assert seen.passes == 3 + 3 + 5 * 4  # at last row by row
+    for one, other in zip(payloads(run, Step), payloads(undisturbed, Step), strict=True):
+        assert (one.step, one.tokens, one.supervised_tokens) == (
+            other.step, other.tokens, other.supervised_tokens,
+        )  # fmt: skip
+        assert one.loss == pytest.approx(other.loss, rel=1e-3)
+
+
+def test_an_attempt_after_a_lack_of_memory_takes_less_until_nothing_is_left(
+    tiny: Tiny, tmp_path: Path
+) -> None:
+    run = RunDir(tmp_path)
+    recipe = train_recipe(tiny, training={"batch_size": 2})
+    lacked = ExitRecord(reason="signalled", signal="SIGKILL", out_of_memory=True, ended_at=0.0)
+    write_record(run.attempt(1).exit, lacked)
+    assert Guard(run, recipe).mind_last_attempt(1) is None  # there was none before
+    told = Guard(run, recipe).mind_last_attempt(2)
+    assert told is not None
+    assert Guard(run, recipe).recipe.training.batch_size == 1
+    write_record(run.attempt(2).exit, lacked)
+    assert Guard(run, recipe).mind_last_attempt(3) is None  # the user began it
+    launch = Launch(job="a", attempt=3, argv=(), cwd="", environment={}, queue_dir=None, queue_entry=None)
+    write_record(run.attempt(3).launch, launch.model_copy(update={"memory_retries": 2}))
+    with pytest.raises(AcademyError) as caught:
+        Guard(run, recipe).mind_last_attempt(3)
+    assert caught.value.code is ErrorCode.OUT_OF_MEMORY
 
 
 def test_our_own_engine_goes_back_alike(tiny: Tiny, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from trainers.events import AnyEvent, CheckpointSaved, CommandAnswered, Ended, P
 from trainers.heartbeat import read_heartbeat
 from trainers.host_ties import HOST_GONE_EXIT_CODE, HOST_PID_VARIABLE
 from trainers.layout import Command, RunDir, write_record
-from trainers.session import Session, run_job
+from trainers.session import POLL_S, Session, StartAgainError, run_job
 
 SAVED = CheckpointSaved(step=3, path="checkpoints/step-3", size_bytes=1, seconds=0.1)
 STEP = Step(
@@ -119,6 +120,29 @@ def test_a_pause_waits_for_its_end(run: RunDir) -> None:
     assert [one[0] for one in answers(run)] == ["pause", "save", "unpause"]
 
 
+def test_answers_are_asked_for_in_a_pause_too_and_refused_where_nothing_can_answer(run: RunDir) -> None:
+    order(run, "sample", number=1)
+    asked: list[str] = []
+    with Session.open(run.path, 1) as session:
+        assert session.between_steps(lambda: None, lambda: asked.append("now")) is None
+        order(run, "pause", number=2)
+        order(run, "sample", number=3)
+
+        def go_on() -> None:
+            asked.append("in the pause")
+            order(run, "unpause", number=4)
+
+        time.sleep(POLL_S)
+        assert session.between_steps(lambda: None, go_on) is None
+        order(run, "sample", number=5)
+        time.sleep(POLL_S)
+        session.between_steps(lambda: None)
+    assert asked == ["now", "in the pause"]
+    late = ErrorCode.JOB_NOT_RUNNING.value
+    said = [("sample", "done", ""), ("pause", "done", ""), ("sample", "done", ""), ("unpause", "done", "")]
+    assert answers(run) == [*said, ("sample", "refused", late)]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_polite_signal_is_a_stop(run: RunDir, number: signal.Signals) -> None:
     before = signal.getsignal(number)
@@ -153,6 +177,16 @@ def test_every_failure_ends_with_its_code(
     assert isinstance(ended, Ended)
     assert (ended.state, ended.reason, ended.step, ended.loss) == ("failed", code.value, 7, 0.5)
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_trainer_without_a_host_cannot_leave_it_the_next_attempt(run: RunDir) -> None:
+    def work(_session: Session) -> Ended:
+        raise StartAgainError from MemoryError()
+
+    assert run_job(run.path, 1, work) == 1
+    ended = events(run)[-1].payload
+    assert isinstance(ended, Ended)
+    assert ended.reason == ErrorCode.OUT_OF_MEMORY
 
 
 def test_the_heartbeat_says_phase_and_progress(run: RunDir) -> None:
