@@ -28,7 +28,7 @@ class Outcome:
 
 
 class TrainerProcess:
-    """A running trainer. Its stdin is a pipe that stays open as long as this process lives; nothing is sent.
+    """A running trainer. Its stdin is a pipe that stays open as long as this process lives.
 
     Attributes:
         pid: the process id, which is also the id of its group.
@@ -79,6 +79,17 @@ class TrainerProcess:
         if code < 0:
             return Outcome(None, _signal_name(-code), peak)
         return Outcome(code, None, peak)
+
+    def tell(self, line: bytes) -> bool:
+        """Send a line, which only a trainer that was started ahead waits for; False when nobody reads it."""
+        stdin = self._process.stdin
+        assert stdin is not None
+        try:
+            while line:
+                line = line[stdin.write(line) or 0 :]
+        except OSError:
+            return False
+        return True
 
     def terminate(self) -> None:
         """Ask the whole group to end."""
