@@ -19,7 +19,7 @@ from trainers.exporting.gguf_subject import GgufSubject
 from trainers.exporting.parent import HeldOutRow, Parent
 from trainers.exporting.record import find_exports
 from trainers.exporting.reference import TransformersModel
-from trainers.exporting.subject import Subject
+from trainers.exporting.subject import Subject, ids_of
 from trainers.exporting.watch import CancelledError, Watch
 from trainers.layout import RunDir, write_record
 from trainers.llama_client import LlamaClient
@@ -107,7 +107,7 @@ class _Asking:
 
     def ask(self, subject: Subject) -> Answers:
         begun = time.monotonic()
-        prompts = [subject.prompt_ids(row.prompt) for row in self.rows]
+        prompts = [ids_of(subject, row) for row in self.rows]
         # Rows of similar length go together, so that little is computed for padding.
         order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
         texts, ended = [""] * len(prompts), 0

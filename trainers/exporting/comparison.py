@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 
 from trainers.errors import AcademyError, ErrorCode
 from trainers.exporting.parent import HeldOutRow
-from trainers.exporting.subject import Answer, Logits, Subject
+from trainers.exporting.subject import Answer, Logits, Subject, ids_of
 from trainers.exporting.watch import Watch
 from trainers.rendering import IGNORED, Renderer
 
 #: The reference's scores are kept for the next export up to this size, and computed again beyond it.
 KEPT_BYTES = 256 * 1024 * 1024
+#: A text may be a whole book.
+TEXT_TOKENS = 512
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Question:
     @classmethod
     def ask(cls, renderer: Renderer, row: HeldOutRow) -> Question:
         """Render one row."""
+        if row.text:
+            return cls._of_text(renderer, row)
         rendered = renderer.render(row.messages)
         trained = [place for place, label in enumerate(rendered.labels) if place > 0 and label != IGNORED]
         return cls(
@@ -47,6 +51,13 @@ class Question:
             positions=tuple(place - 1 for place in trained),
             targets=tuple(rendered.ids[place] for place in trained),
         )
+
+    @classmethod
+    def _of_text(cls, renderer: Renderer, row: HeldOutRow) -> Question:
+        """All of a text is learned, as far as it is looked at."""
+        ids = (*renderer.beginning, *renderer.encode(row.text))[:TEXT_TOKENS]
+        prompt = (*renderer.beginning, *renderer.encode(row.opening))
+        return cls(row, prompt, ids, tuple(range(len(ids) - 1)), ids[1:])
 
 
 @dataclass
@@ -169,7 +180,7 @@ class Examiner:
     def _own_prompt(self, subject: Subject, question: Question) -> list[int] | None:
         """Return the prompt by the subject's own template, or None when that fails."""
         try:
-            return subject.prompt_ids(question.row.prompt)
+            return ids_of(subject, question.row)
         except AcademyError as error:
             if error.code is ErrorCode.TEMPLATE_FAILED:
                 return None

@@ -46,16 +46,11 @@ class GgufSubject:
         text = render_template(
             self.chat_template, messages, add_generation_prompt=True, special_tokens=special
         )
-        ids = self._client.tokenize(text)
-        bos = self._declared("bos")
-        # As llama.cpp's own programs: a template's begin token and an added one are the same.
-        if (
-            self._client.metadata.get("tokenizer.ggml.add_bos_token") == "true"
-            and bos is not None
-            and ids[:1] != [bos]
-        ):
-            return [bos, *ids]
-        return ids
+        return self._begun(text)
+
+    def text_ids(self, text: str) -> list[int]:
+        """Token ids of a text that no template wraps."""
+        return self._begun(text)
 
     def logits(self, ids: Sequence[int], positions: Sequence[int]) -> Logits:
         """Raw next-token scores after each of `positions` of `ids`, (positions, vocabulary)."""
@@ -64,6 +59,12 @@ class GgufSubject:
     def generate(self, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> list[Answer]:
         """Answer each prompt greedily; the file alone says where an answer ends."""
         return self._client.generate(prompts, max_new_tokens)
+
+    def _begun(self, text: str) -> list[int]:
+        """Token ids as llama.cpp's programs make them: a begin token that is there is not put there again."""
+        ids, bos = self._client.tokenize(text), self._declared("bos")
+        adds = self._client.metadata.get("tokenizer.ggml.add_bos_token") == "true"
+        return [bos, *ids] if adds and bos is not None and ids[:1] != [bos] else ids
 
     def _declared(self, name: str) -> int | None:
         declared = self._client.metadata.get(f"tokenizer.ggml.{name}_token_id", "")

@@ -40,15 +40,22 @@ def training_rows(parent: Parent) -> TokenRows:
     chosen: list[tuple[int, ...]] = []
     left = MOST_TOKENS
     for line, row in _drawn(path):
-        if "messages" not in row:
-            raise AcademyError(ErrorCode.DATASET_KIND, path=str(path), line=line)
-        ids = renderer.render(row["messages"], longest, row.get("tools")).ids[:left]
+        ids = _ids(renderer, row, longest, path, line)[:left]
         left -= len(ids)
         if ids:
             chosen.append(tuple(ids))
     if not chosen:
         raise AcademyError(ErrorCode.NOTHING_SUPERVISED, rows=0, max_length=longest)
     return tuple(chosen)
+
+
+def _ids(renderer: Renderer, row: dict[str, Any], longest: int, path: Path, line: int) -> list[int]:
+    """Token ids of a row; of two answers the better one counts."""
+    if "text" in row:
+        return [*renderer.beginning, *renderer.encode(row["text"])][:longest]
+    if "messages" not in row:
+        raise AcademyError(ErrorCode.DATASET_KIND, path=str(path), line=line)
+    return renderer.render([*row["messages"], *row.get("chosen", ())], longest, row.get("tools")).ids
 
 
 def _drawn(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -20,14 +20,27 @@ from trainers.recipe_file import read_train_recipe
 from trainers.rows import read_rows
 
 Message = Mapping[str, str]
+#: A text that is shorter may be one token, after which nothing is expected.
+LEAST_CHARACTERS = 24
 
 
 @dataclass(frozen=True)
 class HeldOutRow:
-    """One row that was not learned from: what is asked, and the answer that is expected."""
+    """One row that was not learned from: what is asked, and the answer that is expected.
+
+    Of a plain text, which has no `messages`, the first half is given and the rest expected.
+    """
 
     id: int
     messages: tuple[Message, ...]
+    text: str = ""
+
+    @property
+    def opening(self) -> str:
+        """The first half of a text, up to the end of a word."""
+        middle = len(self.text) // 2
+        end = self.text.find(" ", middle)
+        return self.text[: middle if end < 0 else end]
 
     @property
     def prompt(self) -> tuple[Message, ...]:
@@ -36,12 +49,14 @@ class HeldOutRow:
 
     @property
     def expected(self) -> str:
-        """The last answer."""
-        return self.messages[-1]["content"]
+        """The last answer, or how a text goes on."""
+        return self.text[len(self.opening) :] if self.text else self.messages[-1]["content"]
 
     @property
     def question(self) -> str:
-        """What the user said last."""
+        """What the user said last, or how a text begins."""
+        if self.text:
+            return self.opening
         return next((turn["content"] for turn in reversed(self.prompt) if turn["role"] == "user"), "")
 
 
@@ -95,6 +110,8 @@ class Parent:
         found: set[str] = set()
         for line, raw in enumerate(read_rows(path) if path.is_file() else (), start=1):
             try:
+                if "text" in raw:
+                    return ""
                 first = raw["messages"][0]
                 found.add(str(first["content"]) if first["role"] == "system" else "")
             except (KeyError, TypeError, IndexError) as error:
@@ -104,7 +121,7 @@ class Parent:
         return next(iter(found), "")
 
     def held_out_rows(self, limit: int) -> list[HeldOutRow]:
-        """Return the first `limit` held-out rows that end in an answer.
+        """Return the first `limit` held-out rows that end in an answer, or are texts of some length.
 
         Raises:
             AcademyError: `dataset_damaged` or `no_held_out_rows`.
@@ -118,10 +135,11 @@ class Parent:
 
 
 def _answered(path: Path, line: int, raw: Mapping[str, Any]) -> HeldOutRow | None:
-    """Return the row up to its last answer, or None when it has none."""
+    """Return the row up to its last answer, or None when it has none; a text that is long enough to go on."""
     try:
         if "text" in raw:
-            return None
+            row = HeldOutRow(int(raw.get("id", line)), (), str(raw["text"]))
+            return row if len(row.text.strip()) >= LEAST_CHARACTERS else None
         said = [*raw["messages"], *raw.get("chosen", ())]
         turns = [{"role": str(turn["role"]), "content": str(turn["content"])} for turn in said]
         row_id = int(raw.get("id", line))

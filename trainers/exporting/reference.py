@@ -61,12 +61,17 @@ class TransformersModel:
         """Token ids of a conversation up to where the answer begins."""
         return self._renderer.prompt(messages).ids
 
+    def text_ids(self, text: str) -> list[int]:
+        """Token ids of a text that no template wraps."""
+        return [*self._renderer.beginning, *self._renderer.encode(text)]
+
     @torch.inference_mode()
     def logits(self, ids: Sequence[int], positions: Sequence[int]) -> Logits:
         """Raw next-token scores after each of `positions` of `ids`, (positions, vocabulary)."""
         batch = torch.tensor([list(ids)])
         # Only these positions go through the head: a vocabulary wide, it is most of a small model.
-        scores = self._model(input_ids=batch, logits_to_keep=torch.tensor(list(positions))).logits
+        kept = torch.tensor(list(positions), dtype=torch.long)
+        scores = self._model(input_ids=batch, logits_to_keep=kept).logits
         result: Logits = scores[0].float().numpy()
         return result
 
