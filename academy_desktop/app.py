@@ -34,6 +34,7 @@ from academy_desktop.core.tasks import Tasks
 from academy_desktop.display import has_display, refuse, why_none
 from academy_desktop.doorbell import Doorbell
 from academy_desktop.rooms import Hall, Rooms
+from academy_desktop.text.considerate import ConsiderateWords
 from academy_desktop.text.language import Words
 from academy_desktop.text.marking import N_
 from academy_desktop.text.messages import Description
@@ -42,6 +43,7 @@ from academy_desktop.viewmodels.event_hub import EventHub
 from academy_desktop.viewmodels.home import Home
 from academy_desktop.viewmodels.job_table import JobTable, title
 from academy_desktop.viewmodels.ports import JobSource, MachineDoctor
+from academy_desktop.viewmodels.queue_end import QueueEnd, ShutdownSource
 from academy_desktop.viewmodels.run_detail import RunDetail
 from academy_desktop.viewmodels.runs import Runs
 from academy_desktop.viewmodels.supervisor import Supervisor
@@ -84,8 +86,12 @@ class Desk:
         jobs: JobSource,
         doctor: MachineDoctor,
         make_rooms: Callable[[Hall], Rooms] | None = None,
+        shutdown: ShutdownSource | None = None,
     ) -> None:
-        """`make_rooms`: builds the pages beyond Home and Runs; without it there are none."""
+        """`make_rooms`: builds the pages beyond Home and Runs; without it there are none.
+
+        `shutdown`: shuts the computer down after the last job; without it that is not offered.
+        """
         self.look = look
         self._words = words
         self._doctor = doctor
@@ -95,12 +101,15 @@ class Desk:
         self.table = JobTable(words.messages, words.formats, words.gettext)
         detail = RunDetail(words.messages, words.formats, words.gettext)
         self.runs = Runs(jobs, self.hub, self.table, detail, words.messages, self.supervisor)
+        self.queue_end = self._make_queue_end(shutdown)
         self.home = Home(self.table, words.findings, words.formats, words.gettext)
         self.rooms = make_rooms(self._hall()) if make_rooms else None
         self.window = MainWindow(look, self._pages(), words.gettext, self._may_close)
         self._notifier = Notifier(self.window)
         self._endings = Endings(self.hub, words.messages, words.gettext)
         self._endings.ended.connect(lambda _job, name, said: self._notifier.tell(name, said))
+        if self.queue_end is not None:
+            self.queue_end.counting.connect(lambda said: self._notifier.tell(self.window.windowTitle(), said))
         self.hub.jobs_read.connect(self.home.refresh)
         self.runs.told.connect(self._tell)
         self.runs.deleted.connect(self._offer_undo)
@@ -113,6 +122,8 @@ class Desk:
         self.supervisor.start(self.hub.follow_jobs(), "jobs")
         self.supervisor.start(self.hub.follow_run(), "run")
         self.supervisor.start(self._examine(), "doctor")
+        if self.queue_end is not None:
+            self.supervisor.start(self.queue_end.follow(), "shutdown")
         if self.rooms is not None:
             self.rooms.start()
 
@@ -120,6 +131,16 @@ class Desk:
         """Close the window and ask nothing."""
         self._leaving = True
         self.window.close()
+
+    def _make_queue_end(self, shutdown: ShutdownSource | None) -> QueueEnd | None:
+        if shutdown is None:
+            return None
+        words = self._words
+        sentences = ConsiderateWords(words.gettext, words.formats)
+        made = QueueEnd(shutdown, sentences, words.messages, self.supervisor)
+        made.told.connect(self._tell)
+        self.hub.jobs_read.connect(made.take_jobs)
+        return made
 
     async def _examine(self) -> None:
         self.home.take(await asyncio.to_thread(self._doctor.glance))
@@ -199,7 +220,7 @@ class Desk:
     def _make_runs(self) -> QWidget:
         from academy_desktop.views.runs import RunsPage  # brings pyqtgraph, which takes its time
 
-        page = RunsPage(self.look, self.runs, self._words.formats, self._words.gettext)
+        page = RunsPage(self.look, self.runs, self._words.formats, self._words.gettext, self.queue_end)
         page.wanted.connect(self.go)
         return page
 
@@ -281,6 +302,7 @@ async def _session(
         jobs,
         doctor,
         lambda hall: Rooms(hall, data, jobs, doctor, RESOURCES / "recipes", offline=options.offline),
+        jobs.shutdown,
     )
     closed = asyncio.Event()
     desk.window.closed.connect(closed.set)

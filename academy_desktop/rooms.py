@@ -42,7 +42,10 @@ if TYPE_CHECKING:  # the whole core and the heavier pages: brought when a page i
     from academy_desktop.viewmodels.export import Exporting
     from academy_desktop.viewmodels.forecast import LiveForecast
     from academy_desktop.viewmodels.models import BaseModels
+    from academy_desktop.viewmodels.readiness import Readiness
+    from academy_desktop.viewmodels.rehearsal import Rehearsing
     from academy_desktop.viewmodels.train import Train
+    from academy_desktop.viewmodels.trial import Trying
     from academy_desktop.viewmodels.venom import VenomServers
     from academy_desktop.viewmodels.venom_push import VenomPush
 
@@ -225,9 +228,7 @@ class Rooms:
     @cached_property
     def estimates(self) -> Estimates:
         """What runs will need, and what can be trained here."""
-        from academy_desktop.core.estimate.service import Estimates
-
-        return Estimates(self._data)
+        return self.workshop.estimates
 
     def capacity(self) -> CapacityFacts:
         """How large a model can be trained here; blocks."""
@@ -244,6 +245,57 @@ class Rooms:
             self.train, self.estimates, EstimateWords(words.gettext, words.formats), words.messages
         )
         self._begin(made.follow, "forecast")
+        return made
+
+    @cached_property
+    def readiness(self) -> Readiness:
+        """On the Train page: a trainer that has loaded its libraries before there is a run."""
+        from academy_desktop.viewmodels.readiness import Readiness
+
+        words = self._hall.words
+        made = Readiness(
+            self.workshop.jobs.ahead,
+            lambda: self.forecast.engine if self.train.can_start else "",
+            words.formats,
+            words.gettext,
+        )
+        self._begin(made.follow, "readiness")
+        return made
+
+    @cached_property
+    def rehearsing(self) -> Rehearsing:
+        """On the Train page: the whole way once with a small model."""
+        from academy_desktop.viewmodels.rehearsal import Rehearsing, WorkshopRehearsal
+
+        hall = self._hall
+        made = Rehearsing(
+            self.train,
+            WorkshopRehearsal(lambda: self.workshop),
+            hall.words.messages,
+            hall.words.formats,
+            hall.words.gettext,
+            hall.supervisor,
+        )
+        self.train.changed.connect(made.changed)  # what can be rehearsed hangs on the form
+        made.told.connect(hall.tell)
+        return made
+
+    @cached_property
+    def trying(self) -> Trying:
+        """In the forecast: a few real steps."""
+        from academy_desktop.viewmodels.trial import Trying, WorkshopTrial
+
+        hall = self._hall
+        made = Trying(
+            self.train,
+            WorkshopTrial(lambda: self.workshop),
+            hall.words.messages,
+            hall.words.formats,
+            hall.words.gettext,
+            hall.supervisor,
+        )
+        made.learned.connect(self.forecast.refresh)
+        self.train.changed.connect(made.changed)  # what can be tried hangs on the form
         return made
 
     @cached_property
@@ -352,7 +404,15 @@ class Rooms:
     def _make_train(self) -> QWidget:
         from academy_desktop.views.train import TrainPage
 
-        page = TrainPage(self._hall.look, self.train, self._hall.words.gettext, self.forecast)
+        page = TrainPage(
+            self._hall.look,
+            self.train,
+            self._hall.words.gettext,
+            self.forecast,
+            self.rehearsing,
+            self.trying,
+            self.readiness,
+        )
         page.wanted.connect(self._hall.go)
         return page
 
@@ -366,12 +426,30 @@ class Rooms:
     def _make_venom(self) -> QWidget:
         from academy_desktop.views.venom import VenomPage
 
-        page = VenomPage(self._hall.look, self.venom_servers, self.venom_push, self._hall.words.gettext)
+        page = VenomPage(
+            self._hall.look,
+            self.venom_servers,
+            self.venom_push,
+            self._hall.words.gettext,
+            lessons=lambda: self.datasets.fetch,
+        )
         page.wanted.connect(self._hall.go)
         return page
 
     def _make_settings(self) -> QWidget:
+        from academy_desktop.core.considerate import ConsiderateFile
+        from academy_desktop.text.considerate import ConsiderateWords
+        from academy_desktop.viewmodels.considerate import ConsiderateForm
         from academy_desktop.views.settings import SettingsPage
 
+        hall = self._hall
+        considerate = ConsiderateForm(
+            ConsiderateFile(self._data.considerate),
+            ConsiderateWords(hall.words.gettext, hall.words.formats),
+            hall.words.messages,
+            hall.words.gettext,
+            hall.supervisor,
+        )
+        considerate.told.connect(hall.tell)
         self._begin(self.preferences.look, "settings' look")
-        return SettingsPage(self._hall.look, self.preferences, self._hall.words.gettext)
+        return SettingsPage(hall.look, self.preferences, considerate, hall.words.gettext)

@@ -28,7 +28,7 @@ _NAMES = {"cpu": "the engine for processors", "peft": "TRL and PEFT"}
 
 
 class Arithmetic(Record):
-    """Engine, device, number format, threads, kernels, optimizer, versions, processor, hash of what is learned."""
+    """Engine, device, number format, threads, kernels, optimizer, versions, processor, hash of all rows."""
 
     engine: str
     device: str

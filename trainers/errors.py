@@ -43,6 +43,7 @@ class ErrorCode(StrEnum):
     MODEL_WITHOUT_CHAT_TEMPLATE = "model_without_chat_template"
     MODEL_DAMAGED = "model_damaged"
     TEMPLATE_FAILED = "template_failed"
+    MINIATURE_FAILED = "miniature_failed"
     # recipes
     RECIPE_INVALID = "recipe_invalid"
     RECIPE_UNREADABLE = "recipe_unreadable"
@@ -53,6 +54,9 @@ class ErrorCode(StrEnum):
     JOB_NOT_QUEUED = "job_not_queued"
     JOB_RUNNING = "job_running"
     JOB_WITHOUT_ADAPTER = "job_without_adapter"
+    JOB_FOREIGN = "job_foreign"
+    QUEUE_EMPTY = "queue_empty"
+    SHUTDOWN_UNAVAILABLE = "shutdown_unavailable"
     HOST_FAILED = "host_failed"
     PROTOCOL_NEWER = "protocol_newer"
     TASK_FAILED = "task_failed"
@@ -79,6 +83,7 @@ class ErrorCode(StrEnum):
     LLAMA_CPP_FAILED = "llama_cpp_failed"
     NO_HELD_OUT_ROWS = "no_held_out_rows"
     CERTIFICATE_FAILED = "certificate_failed"
+    REHEARSAL_FAILED = "rehearsal_failed"
     # connections to Venom servers
     CONNECTION_UNKNOWN = "connection_unknown"
     CONNECTION_EXISTS = "connection_exists"
@@ -129,6 +134,15 @@ class ErrorCode(StrEnum):
     VENOM_SSH_SECRET_NEEDED = "venom_ssh_secret_needed"
     VENOM_SSH_NO_FILES = "venom_ssh_no_files"
     VENOM_SSH_LOST = "venom_ssh_lost"
+    VENOM_NOT_CERTIFIED = "venom_not_certified"
+    VENOM_NOT_PROVABLE = "venom_not_provable"
+    VENOM_CANARY_FAILED = "venom_canary_failed"
+    VENOM_OTHER_ADAPTER = "venom_other_adapter"
+    VENOM_OLLAMA_UNREACHABLE = "venom_ollama_unreachable"
+    VENOM_OLLAMA_INVALID = "venom_ollama_invalid"
+    VENOM_OLLAMA_REFUSED = "venom_ollama_refused"
+    VENOM_OLLAMA_NO_ADAPTERS = "venom_ollama_no_adapters"
+    VENOM_OLLAMA_OTHER = "venom_ollama_other"
     KEYRING_MISSING = "keyring_missing"
 
 

@@ -107,6 +107,31 @@ class Evaluated(Payload):
     reward_accuracy: float | None = None
 
 
+class Sampled(Payload):
+    """The answer to one of the fixed questions: the base's (of step 0), or the model's after a step."""
+
+    event_type: ClassVar[str] = "sampled"
+    step: int
+    index: int = Field(description="Which question, from 0.")
+    by: Literal["base", "tuned"]
+    prompt: str = Field(description="What was asked last; cut, with a mark, where it is long.")
+    answer: str = Field(description="Greedy; cut, with a mark, where it is long.")
+    ended: bool = Field(description="Whether the model came to an end within the tokens that it may use.")
+    expected: str = Field("", description="What the dataset answers; empty where nobody knows.")
+    seconds: float = Field(description="Its share of the time that answering took.")
+
+
+class Forgetting(Payload):
+    """Loss over everyday questions that are the same for all runs, and that of the base (at step 0)."""
+
+    event_type: ClassVar[str] = "forgetting"
+    step: int
+    loss: float
+    base_loss: float
+    supervised_tokens: int
+    seconds: float
+
+
 class CheckpointSaved(Payload):
     """A checkpoint is complete on disk."""
 
@@ -142,6 +167,7 @@ class CommandAnswered(Payload):
     command: str
     outcome: Literal["accepted", "done", "refused"]
     code: str = ""
+    reason: str = ""
 
 
 class Warned(Payload):
@@ -197,6 +223,10 @@ class Ended(Payload):
     facts: dict[str, FactValue] = {}
     step: int = 0
     loss: float | None = None
+    seconds: float | None = Field(None, description="from the attempt's begin to this event")
+    duties_s: dict[str, float] = Field(
+        {}, description="of these, on events, commands, checkpoints and the heartbeat"
+    )
 
 
 T = TypeVar("T", bound=str)
@@ -234,6 +264,8 @@ KnownEvent = (
     | Event[Literal["progress"], Progress]
     | Event[Literal["step"], Step]
     | Event[Literal["evaluation"], Evaluated]
+    | Event[Literal["sampled"], Sampled]
+    | Event[Literal["forgetting"], Forgetting]
     | Event[Literal["checkpoint"], CheckpointSaved]
     | Event[Literal["checkpoint_skipped"], CheckpointSkipped]
     | Event[Literal["nonfinite"], Nonfinite]

@@ -38,6 +38,7 @@ from trainers.events import (
     Nonfinite,
     Progress,
     Resumed,
+    Sampled,
     Started,
     Step,
 )
@@ -89,6 +90,7 @@ class FakeTraining:
 
     def run(self) -> Ended:
         """From the newest good checkpoint to the end, or to where the user stops it."""
+        self._session.wait_for_room()
         self._session.phase("loading", self._recipe.model.id)
         time.sleep(self._script.loading_s)
         self._session.emit(self._started())
@@ -96,7 +98,7 @@ class FakeTraining:
             self._resume()
         self._session.phase("training")
         while self._step < self._script.steps:
-            stopped = self._session.between_steps(self._save)
+            stopped = self._session.between_steps(self._save, self._sample)
             if stopped is not None:
                 self._save()
                 return Ended(state="stopped", reason=stopped, step=self._step, loss=self._loss)
@@ -163,17 +165,33 @@ class FakeTraining:
         loss = (self._loss or 0.0) + 0.1
         self._session.emit(Evaluated(step=self._step, loss=loss, supervised_tokens=1000, seconds=0.0))
 
+    def _sample(self) -> None:
+        for step in (0, self._step):
+            self._session.emit(
+                Sampled(
+                    step=step,
+                    index=0,
+                    by="tuned" if step else "base",
+                    prompt="What did you learn?",
+                    answer=f"{step} of {self._script.steps} steps.",
+                    ended=True,
+                    seconds=0.0,
+                )
+            )
+
     def _save(self) -> None:
         state = {"step": self._step, "random": self._random, "loss": self._loss}
         folder = self._session.run_dir.checkpoints
-        saved = checkpoint.save(
-            folder,
-            self._step,
-            lambda aside: write_atomically(aside / "state.json", json.dumps(state).encode()),
-            self._session.sync,
+        saved = self._session.write(
+            lambda: checkpoint.save(
+                folder,
+                self._step,
+                lambda aside: write_atomically(aside / "state.json", json.dumps(state).encode()),
+                self._session.sync,
+            )
         )
         self._session.emit(saved)
-        checkpoint.prune(folder, self._recipe.checkpoints.keep)
+        self._session.write(lambda: checkpoint.prune(folder, self._recipe.checkpoints.keep))
 
 
 def _fail(name: str, step: int, session: Session) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 #: Head, marker, one full segment and the one being written: with less, a rotation would lose the end.
 MIN_SEGMENTS = 4
+_LAST_BYTES = 8 * 1024
 _MARKER = re.compile(rb"\n\[(\d+) bytes of output were dropped here\]\n")
 
 
@@ -32,10 +33,17 @@ class SegmentedLog:
         self._size = 0
         self._number = 0
         self._closed = False
+        self._last = b""
+
+    @property
+    def last_words(self) -> bytes:
+        """The end of what was written, a few thousand bytes at most."""
+        return self._last
 
     def write(self, chunk: bytes) -> None:
         """Append output; segments end at a line's end where there is one."""
         with self._guard:
+            self._last = (self._last + chunk)[-_LAST_BYTES:]
             rest = memoryview(chunk)
             while rest and not self._closed:
                 if self._file is None or self._size >= self._segment_bytes:

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from trainers.files import read_regular, replace_whole
+from trainers.host_gpu import GpuReading
 from trainers.host_watch import Stall
+from trainers.space import trouble_of
 
 _RESERVE_BYTES = 16 * 1024
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -38,14 +40,19 @@ class Records:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._reserve = folder / ".reserve"
+        self._unwritten: dict[str, bytes] = {}
         self._host: dict[str, Any] = {
             "v": 1,
             "pid": os.getpid(),
             "started_at": time.time(),
-            "boot_id": _boot_id(),
+            "boot_id": boot_id(),
             "trainer_pid": None,
             "trainer_started_at": None,
             "stalled": "",
+            "held": "",
+            "held_until": None,
+            "gpu_celsius": None,
+            "gpu_watts": None,
         }
         with contextlib.suppress(OSError):
             self._reserve.write_bytes(os.urandom(_RESERVE_BYTES))
@@ -56,7 +63,7 @@ class Records:
             self._host.update(trainer_pid=trainer_pid, trainer_started_at=time.time())
         self._host["state"] = state
         if state == "ended":
-            self._host["stalled"] = ""
+            self._host.update(stalled="", held="", held_until=None, gpu_celsius=None, gpu_watts=None)
         self._write("host.json", self._host)
         if state == "ended":
             self._reserve.unlink(missing_ok=True)
@@ -68,8 +75,19 @@ class Records:
 
     def stalled(self, stall: Stall) -> None:
         """Say whether the trainer gets nowhere, when that has changed."""
-        if stall != self._host["stalled"]:
-            self._host["stalled"] = stall
+        self._say(stalled=stall)
+
+    def held(self, reason: str, until: float | None) -> None:
+        """Say which rule holds the job now, and until when, when that has changed."""
+        self._say(held=reason, held_until=until)
+
+    def gpu(self, reading: GpuReading) -> None:
+        """Say how warm the graphics card is and what it draws, when that has changed."""
+        self._say(gpu_celsius=reading.celsius, gpu_watts=reading.watts)
+
+    def _say(self, **news: object) -> None:
+        if any(self._host[name] != value for name, value in news.items()):
+            self._host.update(news)
             self._write("host.json", self._host)
 
     def exit(
@@ -80,6 +98,7 @@ class Records:
         signal: str | None = None,
         message: str = "",
         peak_rss_bytes: int | None = None,
+        out_of_memory: bool = False,
     ) -> None:
         """Say how the attempt ended: once, for good."""
         self._write(
@@ -91,20 +110,35 @@ class Records:
                 "signal": signal,
                 "message": message,
                 "peak_rss_bytes": peak_rss_bytes,
+                "out_of_memory": out_of_memory,
                 "ended_at": time.time(),
             },
         )
 
+    def settle(self) -> bool:
+        """Write what the disk did not take before; returns whether all is written.
+
+        Raises:
+            OSError: it is not the disk that is full or broken.
+        """
+        for name, content in list(self._unwritten.items()):
+            try:
+                replace_whole(self._folder / name, content)
+            except OSError as error:
+                if trouble_of(error) is None:
+                    raise
+                return False
+            del self._unwritten[name]
+        return True
+
     def _write(self, name: str, record: dict[str, Any]) -> None:
-        content = json.dumps(record, indent=1).encode() + b"\n"
-        try:
-            replace_whole(self._folder / name, content)
-        except OSError:
+        self._unwritten[name] = json.dumps(record, indent=1).encode() + b"\n"
+        if not self.settle():
             self._reserve.unlink(missing_ok=True)
-            replace_whole(self._folder / name, content)
+            self.settle()
 
 
-def _boot_id() -> str:
+def boot_id() -> str:
     """Which start of the machine this is: process ids of another one mean nothing. Empty where unknown."""
     try:
         return _BOOT_ID.read_text().strip()

@@ -16,11 +16,12 @@ from pathlib import Path
 from statistics import median
 from typing import Literal
 
-from trainers.heartbeat import read_heartbeat
+from trainers.heartbeat import read_heartbeat, waits_in
+from trainers.space import Trouble
 
 #: `process_stopped`: it was halted, for example by a debugger. `no_progress`: it runs, or waits, for far
-#: longer than it should.
-Stall = Literal["", "process_stopped", "no_progress"]
+#: longer than it should. A disk's trouble keeps it from being started.
+Stall = Literal["", "process_stopped", "no_progress"] | Trouble
 
 #: A process may be halted for a moment without harm.
 STOPPED_S = 5.0
@@ -76,7 +77,7 @@ class Watch:
         last, self._last = self._last, sign
         if not sign.stopped:
             self._running_since = now
-        if last is None or sign.phase != last.phase or sign.phase == PAUSED:
+        if last is None or sign.phase != last.phase or sign.phase == PAUSED or waits_in(sign.phase):
             self._move(now)
         elif sign.progress != last.progress:
             units = max(sign.progress - last.progress, 1)

@@ -16,18 +16,23 @@ from trainers.files import read_regular
 #: `trainers.layout.PROTOCOL_VERSION`, without pydantic behind it: the host reads commands too.
 _VERSION = 1
 _MOST_BYTES = 64 * 1024
+#: Who gave a command that the user did not give.
+HOST = "host"
 
 
 @dataclass(frozen=True)
 class Order:
     """One command file. `name` may be a command that this version does not know.
 
-    So it is for every command of another major version, whatever it is called there.
+    So it is for every command of another major version, whatever it is called there. `by`: `app`, for the
+    user, or `host`, which has a `reason`.
     """
 
     id: str
     name: str
     created_at: float
+    by: str = "app"
+    reason: str = ""
 
 
 class Inbox:
@@ -40,6 +45,8 @@ class Inbox:
 
     def new(self) -> list[Order]:
         """The commands that came since the last call, oldest first."""
+        if self._folder.is_symlink():  # it leads out of the run directory
+            return []
         try:
             names = {entry.name for entry in os.scandir(self._folder)} - self._seen
         except OSError:
@@ -57,6 +64,7 @@ class Inbox:
                 return None
             version = raw.get("v", _VERSION)
             name = str(raw["command"]) if version == _VERSION else f"{raw['command']} (version {version})"
-            return Order(str(raw["id"]), name, float(raw["created_at"]))
+            by, reason = str(raw.get("by", "app")), str(raw.get("reason", ""))
+            return Order(str(raw["id"]), name, float(raw["created_at"]), by, reason)
         except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError):
             return None

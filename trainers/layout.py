@@ -16,7 +16,11 @@ from trainers.files import replace_whole
 
 PROTOCOL_VERSION: Final = 1
 
-CommandName = Literal["stop", "save", "suspend", "pause", "unpause", "kill"]
+CommandName = Literal["stop", "save", "suspend", "pause", "unpause", "sample", "kill", "anyway"]
+#: Which of the user's rules makes a job wait.
+Held = Literal["", "quiet_hours", "on_battery", "too_hot"]
+#: What a job is for that is no run of the user's: it is kept apart from those.
+Purpose = Literal["", "rehearsal", "trial"]
 
 
 class Record(BaseModel):
@@ -40,6 +44,8 @@ class Launch(Record):
     log_segments: int = 16
     stop_grace_s: float = 30.0
     patience_s: float = 60.0
+    memory_retries: int = 0
+    rules: str | None = None
 
 
 class HostRecord(Record):
@@ -51,7 +57,11 @@ class HostRecord(Record):
     boot_id: str = ""
     trainer_pid: int | None = None
     trainer_started_at: float | None = None
-    stalled: Literal["", "process_stopped", "no_progress"] = ""
+    stalled: Literal["", "process_stopped", "no_progress", "disk_full", "disk_error"] = ""
+    held: Held = ""
+    held_until: float | None = None
+    gpu_celsius: float | None = None
+    gpu_watts: float | None = None
 
 
 class ExitRecord(Record):
@@ -62,36 +72,84 @@ class ExitRecord(Record):
     signal: str | None = None
     message: str = ""
     peak_rss_bytes: int | None = None
+    out_of_memory: bool = False
     ended_at: float
 
 
 class Command(Record):
-    """`commands/<id>.json`, written by the app for one attempt."""
+    """`commands/<id>.json`, written by the app for one attempt, or by the host, by a rule of the user's."""
 
     id: str
     attempt: int
     command: CommandName
     created_at: float
+    by: Literal["app", "host"] = "app"
+    reason: Held = ""
+
+
+class QuietHours(Record):
+    """Hours of the local day, over midnight too; `days` (0 is Monday) are those on which they begin."""
+
+    begins: str = Field("22:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    ends: str = Field("07:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    days: tuple[int, ...] = tuple(range(7))
+
+
+class Considerate(Record):
+    """`considerate.json`, written by the app: when jobs have to wait although their device is free.
+
+    `way`: what becomes of a run in progress: `pause` keeps the memory, `suspend` saves and gives it back.
+    """
+
+    quiet_hours: QuietHours | None = None
+    pause_on_battery: bool = False
+    most_celsius: int | None = Field(None, ge=40, le=110)
+    way: Literal["pause", "suspend"] = "pause"
+
+
+class ShutdownRequest(Record):
+    """`queue/shutdown.json`, made by the app: the computer shall be shut down once no job is left.
+
+    It holds for this start of the machine only. `jobs`: those that were not over when it was made.
+    """
+
+    asked_at: float
+    boot_id: str = ""
+    jobs: tuple[str, ...] = ()
+    countdown_s: float = Field(60.0, ge=0.0)
+
+
+class ShutdownRecord(Record):
+    """`queue/shutdown.state.json`, written by the host that carries the request out."""
+
+    state: Literal["waiting", "counting", "now", "called_off", "failed"]
+    asked_at: float
+    at: float | None = None
+    job: str = ""
+    detail: str = ""
 
 
 class Label(Record):
-    """`label.json`, written by the app: what the user calls the job."""
+    """`label.json`, written by the app: what the user calls the job, and what else than a run it is for."""
 
     name: str = ""
     notes: str = ""
     tags: tuple[str, ...] = ()
+    purpose: Purpose = Field("", exclude_if=lambda purpose: not purpose)
 
 
 class Adjusted(Record):
     """`adjusted.json`, written by the trainer: what the guards changed in the recipe of this run.
 
     `rate_factor` times the recipe's learning rate is trained with; `batch_size` rows are computed at once, if
-    given, with as many batches per step as keep the step the same.
+    given, with as many batches per step as keep the step the same; our own engine computes `tokens_share` of
+    its usual tokens at once, at 0 row by row.
     """
 
     rate_factor: float = Field(1.0, gt=0.0, le=1.0)
     rollbacks: int = Field(0, ge=0)
     batch_size: int | None = Field(None, ge=1)
+    tokens_share: float = Field(1.0, ge=0.0, le=1.0)
     memory_retries: int = Field(0, ge=0)
 
 
@@ -189,6 +247,11 @@ class RunDir:
         return self.path / "heartbeat"
 
     @property
+    def reserve(self) -> Path:
+        """Room on the disk that is given up for the last words."""
+        return self.path / ".reserve"
+
+    @property
     def host_lock(self) -> Path:
         """Held by the living host."""
         return self.path / "host.lock"
@@ -218,6 +281,11 @@ class RunDir:
         """The rows of an evaluation job."""
         return self.path / "evaluation.json"
 
+    @property
+    def rehearsal(self) -> Path:
+        """What a rehearsal came to."""
+        return self.path / "rehearsal.json"
+
     def attempt(self, number: int) -> AttemptDir:
         """The folder of attempt `number`, whether it exists or not."""
         return AttemptDir(self.attempts / str(number))
@@ -229,8 +297,10 @@ class RunDir:
 
     def attempt_numbers(self) -> list[int]:
         """The numbers of all attempts that have a folder."""
+        if self.attempts.is_symlink():  # it leads out of the run directory
+            return []
         try:
-            names = [entry.name for entry in self.attempts.iterdir()]
+            names = [entry.name for entry in self.attempts.iterdir() if not entry.is_symlink()]
         except OSError:
             return []
         return [number for name in names if (number := whole_number(name)) is not None]

@@ -163,7 +163,7 @@ def _answer(
 
 
 def _blocks(renderer: Renderer, texts: Iterable[str], max_length: int) -> Iterator[Example]:
-    """Yield texts behind each other, each as the tokenizer begins it and with its end token, in blocks of `max_length` tokens."""
+    """Yield blocks of `max_length` tokens: texts behind each other, begun as the tokenizer does and ended."""
     ends = [] if renderer.eos_token_id is None else [renderer.eos_token_id]
     waiting: list[int] = []
     for text in texts:

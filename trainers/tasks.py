@@ -42,7 +42,19 @@ def look_at_rows(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
     return scan(request, progress)
 
 
-TASKS: dict[str, Task] = {"demo-model": convert_demo_model, "trial-steps": trial_steps, "xray": look_at_rows}
+def make_small_sibling(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    """`model`, `folder` → a miniature of the model, as `trainers.miniature` makes it."""
+    from trainers.miniature import make_miniature
+
+    return make_miniature(Path(request["model"]), Path(request["folder"]), progress)
+
+
+TASKS: dict[str, Task] = {
+    "demo-model": convert_demo_model,
+    "miniature": make_small_sibling,
+    "trial-steps": trial_steps,
+    "xray": look_at_rows,
+}
 
 
 def main(arguments: list[str]) -> int:

@@ -33,10 +33,13 @@ from trainers.order import plan_steps
 from trainers.recipe import TrainRecipe
 from trainers.rendering import Renderer
 from trainers.rows import Example, Rendered, render_rows
-from trainers.session import Session, is_out_of_memory
+from trainers.samples import Timeline
+from trainers.session import Session, StartAgainError, is_out_of_memory
 
 #: The time left is told from the median of this many steps: one slow evaluation does not move it.
 ETA_STEPS = 20
+#: What the small files of a checkpoint take, and the events until the next one.
+SPARE_BYTES = 2**20
 _CHANGES = {
     "rate_lowered": "the learning rate was lowered",
     "fewer_rows_at_once": "fewer rows are computed at once",
@@ -50,14 +53,16 @@ def run_train(recipe: TrainRecipe, session: Session) -> Ended:
         AcademyError: as the sentence shown to the user needs it.
     """
     run = session.run_dir
+    session.wait_for_room()
     session.phase("loading")
     checkpoint.prune(run.checkpoints, keep=10**6)
     search = checkpoint.newest_good(run.checkpoints)
     before = _before(session, search)
     choice = _choose(recipe, before)
-    record_environment(run.attempt(session.attempt).environment, recipe, choice)
+    session.write(lambda: record_environment(run.attempt(session.attempt).environment, recipe, choice))
     session.phase("rendering")
-    train, held_out = _render(recipe, session)
+    renderer = Renderer.load(Path(recipe.model.path))
+    train, held_out = _render(recipe, session, renderer)
     steps = plan_steps(
         [example.tokens for example in train.examples],
         recipe.training.num_epochs,
@@ -68,22 +73,27 @@ def run_train(recipe: TrainRecipe, session: Session) -> Ended:
     for skipped in search.skipped:
         session.emit(skipped)
     session.phase("loading")
-    guard = Guard(run, recipe)
-    plan = Plan(guard.recipe, choice, train.examples, steps, search.step, search.found)
+    guard = Guard(run, recipe, choice.engine, session.write)
+    timeline = Timeline(recipe, session, renderer)
+    if (told := guard.mind_last_attempt(session.attempt)) is not None:
+        session.emit(told)
+    plan = Plan(guard.recipe, choice, train.examples, steps, search.step, search.found, guard.tokens_share)
     with _scratch(run.path) as scratch:
         engine = _engine(plan, scratch)
         session.emit(_started(recipe, choice, plan, train, held_out, engine))
-        now = arithmetic.arithmetic_of(choice, arithmetic.plan_hash(plan.examples, plan.steps))
+        session.room_bytes = _room_bytes(engine)
+        now = arithmetic.arithmetic_of(choice, arithmetic.plan_hash(plan.examples, plan.steps), guard.at_once)
         if session.attempt > 1:
             changed = arithmetic.difference(before, now, from_start=search.found is None)
             session.emit(_resumed(search, changed))
-        outcome = _Run(recipe, session, plan, engine, held_out.examples, now, guard).go()
+        outcome = _Run(recipe, session, plan, engine, held_out.examples, now, guard, timeline).go()
         while isinstance(outcome, Warned):
             del engine  # before there is another one: memory may be what was lacking
             gc.collect()
             plan = _go_back(plan, session, guard, outcome)
-            engine = _engine(plan, scratch)
-            outcome = _Run(recipe, session, plan, engine, held_out.examples, now, guard).go()
+            engine = _engine_again(plan, scratch)
+            now = now.model_copy(update={"at_once": guard.at_once})
+            outcome = _Run(recipe, session, plan, engine, held_out.examples, now, guard, timeline).go()
         return outcome
 
 
@@ -93,9 +103,15 @@ def _go_back(plan: Plan, session: Session, guard: Guard, why: Warned) -> Plan:
     for said in (why, *search.skipped):
         session.emit(said)
     session.emit(_resumed(search, _CHANGES[why.code]))
-    session.sync()
+    session.write(session.sync)
     session.phase("loading")
-    return replace(plan, recipe=guard.recipe, first_step=search.step, checkpoint=search.found)
+    return replace(
+        plan,
+        recipe=guard.recipe,
+        first_step=search.step,
+        checkpoint=search.found,
+        tokens_share=guard.tokens_share,
+    )
 
 
 def _resumed(search: checkpoint.Search, changed: str) -> Resumed:
@@ -120,6 +136,7 @@ class _Run:
         held_out: tuple[Example, ...],
         now: arithmetic.Arithmetic,
         guard: Guard,
+        timeline: Timeline,
     ) -> None:
         self._recipe = recipe
         self._session = session
@@ -128,6 +145,7 @@ class _Run:
         self._held_out = held_out
         self._arithmetic = now
         self._guard = guard
+        self._timeline = timeline
         self._losses = LossWatch()
         self._process = psutil.Process()
         self._times: deque[float] = deque(maxlen=ETA_STEPS)
@@ -152,7 +170,7 @@ class _Run:
             )
             return self._guard.lower_rate(error.step, error.what)
         except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error) or self._plan.choice.engine == "cpu":
+            if not is_out_of_memory(error):
                 raise
             told = self._guard.fewer_rows(f"{type(error).__name__}: {error}".splitlines()[0][:500])
             if self._step > self._plan.first_step and not is_within_update(error):
@@ -189,14 +207,16 @@ class _Run:
     def _after_step(self, report: StepReport) -> bool:
         """Report, evaluate, save and obey; returns whether to go on."""
         self._step, self._loss = report.step, report.loss
-        self._emit_step(report)
-        if (told := self._losses.look(report.loss)) is not None:
-            self._session.emit(told)
+        with self._session.duties.of("events"):
+            self._emit_step(report)
+            if (told := self._losses.look(report.loss)) is not None:
+                self._session.emit(told)
+        self._timeline.begin(self._engine)
         if self._evaluation_is_due():
             self._evaluate()
         if self._checkpoint_is_due():
             self._save()
-        stop = self._session.between_steps(self._save)
+        stop = self._session.between_steps(self._save, self._sample)
         self._step_begun = time.monotonic()
         return stop is None and not self._patience_is_over()
 
@@ -229,7 +249,7 @@ class _Run:
         )
 
     def _evaluation_is_due(self) -> bool:
-        if not self._held_out:
+        if not self._held_out and not self._timeline.follows:
             return False
         every = self._recipe.evaluation.every_steps
         if every is None:
@@ -244,6 +264,16 @@ class _Run:
 
     def _evaluate(self) -> None:
         self._session.phase("evaluating")
+        found = self._score() if self._held_out else None
+        self._timeline.follow(self._engine, self._step)
+        self._session.phase("training")
+        if found is None:
+            return
+        if self._best.take(self._step, found) and self._recipe.evaluation.keep_best:
+            self._save()
+
+    def _score(self) -> float:
+        """Score the held-out rows; returns their loss."""
         begun = time.monotonic()
         score = self._engine.evaluate(self._held_out)
         self._session.emit(
@@ -255,19 +285,28 @@ class _Run:
                 **_rewards(score.rewards),
             )
         )
+        return score.loss
+
+    def _sample(self) -> None:
+        self._session.phase("evaluating")
+        self._timeline.ask_now(self._engine, self._step)
         self._session.phase("training")
-        if self._best.take(self._step, score.loss) and self._recipe.evaluation.keep_best:
-            self._save()
 
     def _save(self) -> None:
         if self._saved_step == self._step:
             return
+        with self._session.duties.of("checkpoints"):
+            self._put_checkpoint()
+
+    def _put_checkpoint(self) -> None:
         self._session.phase("saving")
         checkpoints = self._session.run_dir.checkpoints
-        saved = checkpoint.save(checkpoints, self._step, self._write_checkpoint, self._session.sync)
+        saved = self._session.write(
+            lambda: checkpoint.save(checkpoints, self._step, self._write_checkpoint, self._session.sync)
+        )
         self._session.emit(saved)
         spare = self._best.step if self._recipe.evaluation.keep_best else None
-        checkpoint.prune(checkpoints, self._recipe.checkpoints.keep, spare)
+        self._session.write(lambda: checkpoint.prune(checkpoints, self._recipe.checkpoints.keep, spare))
         self._saved_at, self._saved_step = time.monotonic(), self._step
         self._session.phase("training")
 
@@ -278,6 +317,9 @@ class _Run:
     def _save_adapter(self) -> None:
         """Put the adapter in place by a rename, with the tokenizer's template beside it."""
         self._session.phase("saving")
+        self._session.write(self._write_adapter)
+
+    def _write_adapter(self) -> None:
         final = self._session.run_dir.adapter
         aside = final.with_name(f".adapter.{os.getpid()}.tmp")
         shutil.rmtree(aside, ignore_errors=True)
@@ -286,9 +328,13 @@ class _Run:
         for path in aside.iterdir():
             with path.open("rb+") as stream:
                 os.fsync(stream.fileno())
-        shutil.rmtree(final, ignore_errors=True)
-        aside.rename(final)
+        checkpoint.put_in_place(aside, final)
         sync_folder(final.parent)
+
+
+def _room_bytes(engine: Engine) -> int:
+    """What a checkpoint takes at most: adapter, two moments of the optimizer, all in fp32, and the rest."""
+    return 12 * engine.trainable_parameters + SPARE_BYTES
 
 
 def _before(session: Session, search: checkpoint.Search) -> arithmetic.Arithmetic | None:
@@ -311,8 +357,7 @@ def _choose(recipe: TrainRecipe, before: arithmetic.Arithmetic | None) -> Choice
     return arithmetic.kept(choice, before, recipe.hardware, unknown)
 
 
-def _render(recipe: TrainRecipe, session: Session) -> tuple[Rendered, Rendered]:
-    renderer = Renderer.load(Path(recipe.model.path))
+def _render(recipe: TrainRecipe, session: Session, renderer: Renderer) -> tuple[Rendered, Rendered]:
     folder = Path(recipe.dataset.path)
     length = recipe.training.max_seq_length
     method = recipe.method
@@ -362,6 +407,20 @@ def _engine(plan: Plan, scratch: Path) -> Engine:
     from trainers.engines.peft import PeftEngine
 
     return PeftEngine(plan, scratch)
+
+
+def _engine_again(plan: Plan, scratch: Path) -> Engine:
+    """Make the engine anew after a lack of memory.
+
+    Raises:
+        StartAgainError: it lacks for that, too; what a process has given back may be in pieces.
+    """
+    try:
+        return _engine(plan, scratch)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise StartAgainError from error
 
 
 def _started(

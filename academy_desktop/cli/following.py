@@ -5,10 +5,14 @@ Owns what is worth a line. Refuses to know how a job is started.
 
 from __future__ import annotations
 
+import textwrap
 import time
 from types import TracebackType
+from typing import get_args
 
 from academy_desktop.cli.screen import PACE_S, Screen, Told
+from academy_desktop.core.reader import JobSummary
+from academy_desktop.core.states import JobState
 from academy_desktop.text.language import Words
 from trainers.events import (
     Answered,
@@ -18,14 +22,21 @@ from trainers.events import (
     CheckpointSkipped,
     Evaluated,
     Exported,
+    Forgetting,
     Nonfinite,
     Phase,
     Progress,
     Resumed,
+    Sampled,
     Started,
     Step,
     Warned,
 )
+from trainers.space import Trouble
+
+_TROUBLES = frozenset(get_args(Trouble))
+#: Of a question and of an answer, a line shows as many characters.
+MOST_SHOWN = 100
 
 
 class Following:
@@ -39,6 +50,7 @@ class Following:
         self._told: Told | None = None
         self._doing = ""
         self._noted_at = float("-inf")
+        self._waits = ""
 
     def __enter__(self) -> Following:
         self._told = self._bar.__enter__()
@@ -52,6 +64,13 @@ class Following:
     def progress(self, done: int, total: int, detail: str) -> None:
         """Show how far something is that is no job."""
         self._tell(done, total, detail)
+
+    def look(self, job: JobSummary) -> None:
+        """Say once what keeps a job from going on that it cannot say by an event: its disk takes nothing."""
+        waits = job.reason if job.state is JobState.PAUSED and job.reason in _TROUBLES else ""
+        if waits and waits != self._waits:
+            self._screen.note(self._words.messages.outcome(job.state, job.reason, job.facts))
+        self._waits = waits
 
     def event(self, event: AnyEvent) -> None:
         """Show one event."""
@@ -104,6 +123,17 @@ class Following:
                 return _("step {step} · loss on held-out rows {loss}").format(
                     step=evaluated.step, loss=formats.decimal(evaluated.loss, 3)
                 )
+            case Sampled() as sampled:
+                return self._sampled(sampled)
+            case Forgetting() as forgetting:
+                template = _("before training · loss on everyday questions {base}")
+                if forgetting.step:
+                    template = _("step {step} · loss on everyday questions {loss}, {base} before training")
+                return template.format(
+                    step=forgetting.step,
+                    loss=formats.decimal(forgetting.loss, 3),
+                    base=formats.decimal(forgetting.base_loss, 3),
+                )
             case CheckpointSaved() as saved:
                 return _("step {step} · saved").format(step=saved.step)
             case CheckpointSkipped() as skipped:
@@ -122,3 +152,14 @@ class Following:
                     target=answered.target, share=formats.percent(answered.exact_match)
                 )
         return ""
+
+    def _sampled(self, sampled: Sampled) -> str:
+        """A question and its answer in a line."""
+        _ = self._gettext
+        prompt, answer = (
+            textwrap.shorten(text, MOST_SHOWN, placeholder=" …") for text in (sampled.prompt, sampled.answer)
+        )
+        template = _("before training · {prompt} → {answer}")
+        if sampled.by == "tuned":
+            template = _("step {step} · {prompt} → {answer}")
+        return template.format(step=sampled.step, prompt=prompt, answer=answer or _("(no answer)"))

@@ -1,11 +1,13 @@
 """`academy jobs`: every run of the data folder, to look at, to command and to keep."""
 
+import textwrap
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from academy_desktop.cli.following import Following
+from academy_desktop.cli import considerate
+from academy_desktop.cli.following import MOST_SHOWN, Following
 from academy_desktop.cli.session import Session
 from academy_desktop.cli.train import watch
 from academy_desktop.cli.verdicts import finish, job_fields, outcome
@@ -36,6 +38,7 @@ def register(app: typer.Typer, session: Session) -> None:
     _register_commands(group, session)
     _register_keeping(group, session)
     _register_index(group, session)
+    considerate.register_jobs(group, session)
 
 
 def _register_views(group: typer.Typer, session: Session) -> None:
@@ -57,11 +60,20 @@ def _register_views(group: typer.Typer, session: Session) -> None:
         found = session.workshop.jobs.get(job)
         headings = (_("Job"), _("Name"), _("Kind"), _("State"), _("Step"), _("Loss"), _("Left"))
         session.screen.answer(
-            {"jobs": [job_fields(found)], **job_fields(found)},
+            {"jobs": [job_fields(found)], **job_fields(found), "samples": _samples(session, found)},
             session.screen.table(headings, [_row(session, found)]),
         )
         if not session.screen.as_json:
             session.screen.note(f"{outcome(session, found)}\n{found.run_dir}")
+
+
+def _brief(text: str | None) -> str:
+    return textwrap.shorten(text or "–", MOST_SHOWN, placeholder=" …")
+
+
+def _samples(session: Session, job: JobSummary) -> list[dict[str, Any]]:
+    """The newest answer to each question of a training job, beside the base's."""
+    return session.workshop.jobs.history(job.id).timeline.newest()
 
 
 def _row(session: Session, job: JobSummary) -> tuple[str, ...]:
@@ -135,16 +147,31 @@ def _register_ends(group: typer.Typer, session: Session) -> None:
 
     @group.command(help=_("Go on from the last good checkpoint."))
     def resume(
-        job: Job, follow: Annotated[bool, typer.Option("--follow", help=_("Watch it."))] = False
+        job: Job,
+        follow: Annotated[bool, typer.Option("--follow", help=_("Watch it."))] = False,
+        shorter: Annotated[
+            bool,
+            typer.Option(
+                "--shorter", help=_("Begin anew, as another job, with rows cut at half the length.")
+            ),
+        ] = False,
+        qlora: Annotated[
+            bool,
+            typer.Option("--qlora", help=_("Begin anew, as another job, with the model in 4 bit (QLoRA).")),
+        ] = False,
     ) -> None:
         jobs = session.workshop.jobs
-        jobs.resume(job)
-        found = jobs.get(job)
+        if shorter or qlora:
+            found = jobs.get(jobs.begin_anew(job, shorter=shorter, qlora=qlora))
+            said = _("{job} begins anew with less memory. Watch it with “academy jobs follow {job}”.")
+        else:
+            jobs.resume(job)
+            found = jobs.get(job)
+            said = _("{job} goes on. Watch it with “academy jobs follow {job}”.")
         if follow:
             watch(session, found.id)
             return
-        said = _("{job} goes on. Watch it with “academy jobs follow {job}”.").format(job=found.id)
-        session.screen.answer(_answer_fields(session, found), said)
+        session.screen.answer(_answer_fields(session, found), said.format(job=found.id))
 
 
 def _register_commands(group: typer.Typer, session: Session) -> None:
@@ -154,6 +181,16 @@ def _register_commands(group: typer.Typer, session: Session) -> None:
     def save(job: Job) -> None:
         _command(session, job, "save")
 
+    @group.command(help=_("Ask the model the questions of its recipe now, beside the base."))
+    def sample(job: Job) -> None:
+        found = _obeyed(session, job, "sample")
+        samples = _samples(session, found)
+        headings = (_("Question"), _("Before training"), _("Now"))
+        rows = [tuple(_brief(one[name]) for name in ("prompt", "base", "tuned")) for one in samples]
+        session.screen.answer(
+            {**_answer_fields(session, found), "samples": samples}, session.screen.table(headings, rows)
+        )
+
     @group.command(help=_("Let a job wait; it keeps its memory."))
     def pause(job: Job) -> None:
         _command(session, job, "pause")
@@ -161,6 +198,14 @@ def _register_commands(group: typer.Typer, session: Session) -> None:
     @group.command(help=_("Let a paused job go on."))
     def unpause(job: Job) -> None:
         _command(session, job, "unpause")
+
+    @group.command(help=_("Let a job run in spite of quiet hours, battery or heat, while that goes on."))
+    def anyway(job: Job) -> None:
+        jobs = session.workshop.jobs
+        identity = jobs.resolve(job)
+        jobs.run_anyway(identity)
+        said = _("{job} runs anyway.").format(job=identity)
+        session.screen.answer(_answer_fields(session, jobs.get(identity)), said)
 
     @group.command(help=_("Give a queued job another place among those that wait."))
     def move(
@@ -221,7 +266,20 @@ def _end(session: Session, job: str, command: CommandName) -> None:
 
 
 def _command(session: Session, job: str, command: CommandName) -> None:
-    """Give a command that does not end a job, and wait until the trainer has answered it."""
+    """Give a command that does not end a job, and answer with where it stands then."""
+    found = _obeyed(session, job, command)
+    if found.state.is_over:
+        finish(session, found)
+        return
+    session.screen.answer(_answer_fields(session, found), f"{found.id}: {outcome(session, found)}")
+
+
+def _obeyed(session: Session, job: str, command: CommandName) -> JobSummary:
+    """Give a command, wait until the trainer has answered it, and return the job as it is then.
+
+    Raises:
+        AcademyError: the trainer's reason where it refuses; `job_not_running` where it has ended.
+    """
     jobs = session.workshop.jobs
     identity = jobs.resolve(job)
     order = jobs.command(identity, command)
@@ -230,15 +288,12 @@ def _command(session: Session, job: str, command: CommandName) -> None:
         answer = event.payload
         if isinstance(answer, CommandAnswered) and answer.id == order and answer.outcome != "accepted":
             if answer.outcome == "refused":
-                raise AcademyError(ErrorCode.JOB_NOT_RUNNING, job=identity, state=jobs.get(identity).state)
+                code = ErrorCode(answer.code) if answer.code in set(ErrorCode) else ErrorCode.JOB_NOT_RUNNING
+                raise AcademyError(code, job=identity, state=jobs.get(identity).state)
             break
         if time.monotonic() > deadline:
             break
-    found = jobs.get(identity)
-    if found.state.is_over:
-        finish(session, found)
-        return
-    session.screen.answer(_answer_fields(session, found), f"{found.id}: {outcome(session, found)}")
+    return jobs.get(identity)
 
 
 def _answer_fields(session: Session, found: JobSummary) -> dict[str, object]:

@@ -14,7 +14,20 @@ from typing import Annotated
 import platformdirs
 import typer
 
-from academy_desktop.cli import data, demo, doctor, estimate, exports, jobs, models, recipes, train, venom
+from academy_desktop.cli import (
+    considerate,
+    data,
+    demo,
+    doctor,
+    estimate,
+    exports,
+    jobs,
+    models,
+    recipes,
+    rehearse,
+    train,
+    venom,
+)
 from academy_desktop.cli.screen import Screen
 from academy_desktop.cli.session import Session
 from academy_desktop.core.paths import APP_NAME
@@ -75,7 +88,20 @@ def _application(session: Session) -> typer.Typer:
     ) -> None:
         session.begin(data_dir, offline, Screen(session.words, as_json=json, quiet=quiet))
 
-    for group in (doctor, models, data, recipes, estimate, train, jobs, exports, venom, demo):
+    for group in (
+        doctor,
+        models,
+        data,
+        recipes,
+        estimate,
+        rehearse,
+        train,
+        jobs,
+        exports,
+        venom,
+        demo,
+        considerate,
+    ):
         group.register(app, session)
     return app
 

@@ -38,7 +38,7 @@ def watch(session: Session, job: str) -> None:
     jobs = session.workshop.jobs
     try:
         with Following(session.screen, session.words, job) as following:
-            for event in jobs.follow(job):
+            for event in jobs.follow(job, look=following.look):
                 following.event(event)
     except KeyboardInterrupt:
         said = _(

@@ -21,7 +21,7 @@ from trainers.evaluation import Evaluation
 from trainers.exporting.certificate import Certificate
 from trainers.exporting.record import Export, certificate_path, companions, find_exports
 from trainers.files import read_regular
-from trainers.layout import RunDir
+from trainers.layout import Purpose, RunDir
 from trainers.recipe import CertifyRecipe, EvaluateRecipe, ExportItem, ExportRecipe
 from trainers.space import disk_full, is_full
 
@@ -56,9 +56,9 @@ class Exports:
         Raises:
             AcademyError: `job_unknown`, `job_without_adapter`; as `Jobs.queue`.
         """
-        run, name = self._parent(job)
+        run, name, purpose = self._parent(job)
         recipe = ExportRecipe(name=name, parent=run.job, parent_dir=str(run.path), items=tuple(items))
-        return self._jobs.queue(recipe)
+        return self._jobs.queue(recipe, purpose=purpose)
 
     def queue_certificate(self, job: str, exports: Sequence[str] = ()) -> str:
         """Order the proof of the named exports, or of all; returns the id of the job.
@@ -67,12 +67,11 @@ class Exports:
             AcademyError: `job_unknown`, `job_without_adapter`, `export_unknown`, `export_damaged`; as
                 `Jobs.queue`.
         """
-        run, name = self._parent(job)
+        run, name, purpose = self._parent(job)
         found = find_exports(run.exports, exports)
         names = tuple(export.name for export in found)
-        return self._jobs.queue(
-            CertifyRecipe(name=name, parent=run.job, parent_dir=str(run.path), exports=names)
-        )
+        recipe = CertifyRecipe(name=name, parent=run.job, parent_dir=str(run.path), exports=names)
+        return self._jobs.queue(recipe, purpose=purpose)
 
     def queue_evaluation(
         self, job: str, targets: Sequence[str], rows: int = 50, max_new_tokens: int = 64
@@ -82,20 +81,19 @@ class Exports:
         Raises:
             AcademyError: `job_unknown`, `job_without_adapter`, `export_unknown`; as `Jobs.queue`.
         """
-        run, name = self._parent(job)
+        run, name, purpose = self._parent(job)
         named = [target for target in targets if target not in {"base", "tuned"}]
         if named:
             find_exports(run.exports, named)
-        return self._jobs.queue(
-            EvaluateRecipe(
-                name=name,
-                parent=run.job,
-                parent_dir=str(run.path),
-                targets=tuple(targets),
-                rows=rows,
-                max_new_tokens=max_new_tokens,
-            )
+        recipe = EvaluateRecipe(
+            name=name,
+            parent=run.job,
+            parent_dir=str(run.path),
+            targets=tuple(targets),
+            rows=rows,
+            max_new_tokens=max_new_tokens,
         )
+        return self._jobs.queue(recipe, purpose=purpose)
 
     # results
 
@@ -177,13 +175,13 @@ class Exports:
     def _run(self, job: str) -> RunDir:
         return RunDir(Path(self._jobs.get(job).run_dir))
 
-    def _parent(self, job: str) -> tuple[RunDir, str]:
-        """Return a run that has an adapter, and its name."""
+    def _parent(self, job: str) -> tuple[RunDir, str, Purpose]:
+        """Return a run that has an adapter, its name and what it is for."""
         summary = self._jobs.get(job)
         run = RunDir(Path(summary.run_dir))
         if not (run.adapter / "adapter_config.json").is_file():
             raise AcademyError(ErrorCode.JOB_WITHOUT_ADAPTER, job=summary.id, state=summary.state)
-        return run, summary.name
+        return run, summary.name, summary.purpose
 
 
 def _certificate(path: Path) -> Certificate | None:

@@ -11,15 +11,18 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
+from academy_desktop.core.timeline import SampleTimeline
 from trainers.events import (
     AnyEvent,
     CheckpointSaved,
     CommandAnswered,
     Ended,
     Evaluated,
+    Forgetting,
     Phase,
     Progress,
     Resumed,
+    Sampled,
     Started,
     Step,
     Warned,
@@ -98,8 +101,8 @@ class History:
         attempt: the newest attempt that said something; 0 when none did. started, ended, phase, progress,
         paused: of that attempt. started_at, ended_at, last_at: seconds since 1970: of the first start, of the
         last end, of the last event. steps, evaluations: of all attempts, without those that a resume
-        superseded. checkpoints, warnings: all there ever were. answers: outcome of each command of the newest
-        attempt, by id.
+        superseded. timeline: answers to the fixed questions, likewise. checkpoints, warnings: all there ever
+        were. answers: outcome of each command of the newest attempt, by id.
     """
 
     def __init__(self) -> None:
@@ -115,6 +118,7 @@ class History:
         self.from_step = 0
         self.steps: list[Step] = []
         self.evaluations: list[Evaluated] = []
+        self.timeline = SampleTimeline()
         self.checkpoints: list[CheckpointSaved] = []
         self.warnings: list[Warned] = []
         self.answers: dict[str, CommandAnswered] = {}
@@ -139,6 +143,8 @@ class History:
                 self.steps.append(step)
             case Evaluated() as evaluation:
                 self.evaluations.append(evaluation)
+            case Sampled() | Forgetting() as said:
+                self.timeline.fold(said)
             case CommandAnswered() as answer:
                 self._answer(answer)
             case Ended() as ended:
@@ -197,6 +203,7 @@ class History:
         self.from_step = from_step
         self.steps = [step for step in self.steps if step.step <= from_step]
         self.evaluations = [one for one in self.evaluations if one.step <= from_step]
+        self.timeline.supersede(from_step)
 
     def _answer(self, answer: CommandAnswered) -> None:
         self.answers[answer.id] = answer

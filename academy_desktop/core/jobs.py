@@ -11,10 +11,12 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from academy_desktop.core.ahead import Ahead
+from academy_desktop.core.foreign import stay_here, stay_inside
 from academy_desktop.core.history import History
 from academy_desktop.core.logs import LogTail
 from academy_desktop.core.paths import DataDir
@@ -23,17 +25,30 @@ from academy_desktop.core.queue import DeviceQueue, QueueDevice
 from academy_desktop.core.reader import JobSummary, RunReader, read_if_whole
 from academy_desktop.core.recipe_yaml import AnyRecipe, dump_recipe
 from academy_desktop.core.runtimes import Runtimes
+from academy_desktop.core.shutdown import Shutdown
+from academy_desktop.core.smaller import smaller
 from academy_desktop.core.states import JobState
 from academy_desktop.core.store import JobIndex, stamp_of
 from trainers.errors import AcademyError, ErrorCode
 from trainers.events import AnyEvent
-from trainers.layout import Command, CommandName, Label, Launch, RunDir, write_atomically, write_record
+from trainers.layout import (
+    Command,
+    CommandName,
+    Label,
+    Launch,
+    Purpose,
+    RunDir,
+    write_atomically,
+    write_record,
+)
 from trainers.locks import FileLock, is_held
 from trainers.recipe import TrainRecipe
 from trainers.recipe_file import read_recipe
 from trainers.space import disk_full, is_full
 
 _DEVICES: Mapping[str, QueueDevice] = {"cpu": "cpu", "cuda": "cuda-0"}
+
+_ENDS = frozenset({"stop", "suspend", "kill"})
 
 #: How often a job that is followed is looked at.
 FOLLOW_S = 0.15
@@ -72,6 +87,8 @@ class Jobs:
         self._environment = environment
         self._stop_grace_s = stop_grace_s
         self._patience_s = patience_s
+        self.shutdown = Shutdown(data)
+        self.ahead = Ahead(python, data.runs, self._trainer_environment)
         self._runtimes = Runtimes(data.runtimes)
         self._readers: dict[str, RunReader] = {}
         self._index = JobIndex(data.index)
@@ -80,19 +97,28 @@ class Jobs:
 
     # starting
 
-    def queue(self, recipe: AnyRecipe, name: str = "") -> str:
+    def _trainer_environment(self) -> dict[str, str]:
+        base = os.environ if self._environment is None else self._environment
+        return trainer_environment(base, self._runtimes.current())
+
+    def queue(self, recipe: AnyRecipe, name: str = "", purpose: Purpose = "") -> str:
         """Make the job's run directory and start its host; returns the job's id.
 
+        `purpose`: what it is for, if it is no run of the user's own.
+
         Raises:
-            AcademyError: `disk_full` (nothing of the job is left), `host_failed` (the job can be resumed).
+            AcademyError: `disk_full` (nothing of the job is left), `host_failed` (the job can be resumed),
+                `job_foreign` (a link in the parent's run directory).
         """
+        if not isinstance(recipe, TrainRecipe):
+            stay_inside(RunDir(Path(recipe.parent_dir)))
         job = new_id()
         run = self._data.run(job)
         aside = self._data.aside(job)
         with _disk_full_as_error(self._data.root):
             try:
                 write_atomically(aside / "recipe.yaml", dump_recipe(recipe))
-                write_record(aside / "label.json", Label(name=name or recipe.name))
+                write_record(aside / "label.json", Label(name=name or recipe.name, purpose=purpose))
                 for folder in ("attempts", "commands"):
                     (aside / folder).mkdir()
                 aside.rename(run.path)
@@ -111,11 +137,13 @@ class Jobs:
         """Start a new attempt that goes on from the newest good checkpoint; returns its number.
 
         Raises:
-            AcademyError: `job_unknown`; `job_not_resumable` with the state; `disk_full`, `host_failed`; as
-                `read_recipe`.
+            AcademyError: `job_unknown`; `job_not_resumable` with the state; `job_foreign`, `disk_full`,
+                `host_failed`; as `read_recipe`.
         """
         run = self._find(job)
+        stay_inside(run)
         recipe = read_recipe(run.recipe)
+        stay_here(self._data, run, recipe)
         lock = FileLock(run.recipe)
         if not lock.acquire():  # somebody else resumes it at this moment
             raise AcademyError(ErrorCode.JOB_NOT_RESUMABLE, job=run.job, state=JobState.QUEUED)
@@ -123,6 +151,23 @@ class Jobs:
             return self._start_again(run, recipe)
         finally:
             lock.release()
+
+    def begin_anew(self, job: str, *, shorter: bool = False, qlora: bool = False) -> str:
+        """Queue a job that is over again, as another one that takes less memory; returns that one's id.
+
+        Args:
+            job: a training job; it stays as it is.
+            shorter: rows are cut at half the length.
+            qlora: the base model is kept in 4 bit.
+
+        Raises:
+            AcademyError: `job_running` with the state; as `smaller`, `read_recipe` and `queue`.
+        """
+        summary = self.get(job)
+        if not summary.state.is_over:
+            raise AcademyError(ErrorCode.JOB_RUNNING, job=summary.id, state=summary.state)
+        recipe = smaller(read_recipe(self._data.run(summary.id).recipe), shorter=shorter, qlora=qlora)
+        return self.queue(recipe, summary.name)
 
     def _start_again(self, run: RunDir, recipe: AnyRecipe) -> int:
         """Launch the next attempt; only one process at a time may look at the state and act on it."""
@@ -142,29 +187,30 @@ class Jobs:
         return DeviceQueue(self._data.queue / device)
 
     def _launch(self, run: RunDir, attempt: int, queue: DeviceQueue | None) -> None:
+        self.shutdown.forget_if_idle()
         try:
             with _disk_full_as_error(run.path):
                 launch = self._write_launch(run, attempt, queue)
-            start_host(self._python, run.path, attempt, launch.environment)
+            if queue is None or not self.ahead.host(run.path, attempt):
+                start_host(self._python, run.path, attempt, launch.environment)
         except AcademyError:
             if queue:
                 queue.leave(run.job)
             raise
 
     def _write_launch(self, run: RunDir, attempt: int, queue: DeviceQueue | None) -> Launch:
-        runtime = self._runtimes.current()
-        base = os.environ if self._environment is None else self._environment
         entry = queue.enter(run.job) if queue else None
         launch = Launch(
             job=run.job,
             attempt=attempt,
             argv=(str(self._python), "-P", "-m", self._module, str(run.path), str(attempt)),
             cwd=str(run.path),
-            environment=trainer_environment(base, runtime),
+            environment=self._trainer_environment(),
             queue_dir=str(queue.folder) if queue else None,
             queue_entry=entry,
             stop_grace_s=self._stop_grace_s,
             patience_s=self._patience_s,
+            rules=str(self._data.considerate) if queue else None,
         )
         write_record(run.attempt(attempt).launch, launch)
         return launch
@@ -175,15 +221,16 @@ class Jobs:
         """Leave a command for the newest attempt; returns the command's id.
 
         Raises:
-            AcademyError: `job_unknown`; `job_not_running` with the state; `disk_full`.
+            AcademyError: `job_unknown`; `job_not_running` with the state; `job_foreign`, `disk_full`.
         """
         summary = self.get(job)
         if summary.state.is_over:
             raise AcademyError(ErrorCode.JOB_NOT_RUNNING, job=summary.id, state=summary.state)
         command = Command(id=new_id(), attempt=summary.attempt, command=name, created_at=time.time())
         run = self._data.run(summary.id)
+        stay_inside(run)
         with _disk_full_as_error(run.path):
-            write_record(run.commands / f"{command.id}.json", command)
+            _write_command(run, command)
         return command.id
 
     def stop(self, job: str) -> str:
@@ -198,6 +245,10 @@ class Jobs:
         """Ask a job for a checkpoint now; as `command`."""
         return self.command(job, "save")
 
+    def sample(self, job: str) -> str:
+        """Ask the model of a job its questions now (see `command`)."""
+        return self.command(job, "sample")
+
     def pause(self, job: str) -> str:
         """Ask a job to wait and keep its memory; as `command`."""
         return self.command(job, "pause")
@@ -205,6 +256,17 @@ class Jobs:
     def unpause(self, job: str) -> str:
         """Ask a paused job to go on; as `command`."""
         return self.command(job, "unpause")
+
+    def run_anyway(self, job: str) -> str:
+        """Have a job run in spite of the rule that holds it now, one that waits before all others.
+
+        Raises:
+            AcademyError: as `command`.
+        """
+        if self.get(job).state is JobState.QUEUED:
+            with suppress(AcademyError):  # its turn came meanwhile
+                self.move(job, 1)
+        return self.command(job, "anyway")
 
     def kill(self, job: str) -> str:
         """Have the host end the trainer: politely, then not; as `command`."""
@@ -292,8 +354,12 @@ class Jobs:
         reader.refresh()
         return reader.history
 
-    def follow(self, job: str, after_seq: int = 0) -> Iterator[AnyEvent]:
+    def follow(
+        self, job: str, after_seq: int = 0, look: Callable[[JobSummary], object] | None = None
+    ) -> Iterator[AnyEvent]:
         """Yield every event beyond `after_seq` once, in order, until the job is over and all is told.
+
+        `look` is shown the job at each look: on a full disk, for one, no event can say that it waits.
 
         Raises:
             AcademyError: `job_unknown`, `protocol_newer`.
@@ -301,6 +367,8 @@ class Jobs:
         reader = RunReader(self._find(job))
         while True:
             summary, events = reader.refresh()
+            if look is not None:
+                look(summary)
             yield from (event for event in events if event.seq > after_seq)
             if summary.state.is_over:
                 return
@@ -342,9 +410,10 @@ class Jobs:
         """Change what the user calls the job and says about it; what is None stays as it was.
 
         Raises:
-            AcademyError: `job_unknown`, `disk_full`.
+            AcademyError: `job_unknown`, `job_foreign`, `disk_full`.
         """
         run = self._find(job)
+        stay_inside(run)
         given = {"name": name, "notes": notes, "tags": None if tags is None else tuple(tags)}
         told = {key: value for key, value in given.items() if value is not None}
         before = read_if_whole(run.label, Label) or Label()
@@ -430,6 +499,18 @@ class Jobs:
                 return False
             time.sleep(FOLLOW_S / 5)
         return True
+
+
+def _write_command(run: RunDir, command: Command) -> None:
+    """Leave a command; one that ends the job finds room even on a full disk, where the trainer keeps some."""
+    path = run.commands / f"{command.id}.json"
+    try:
+        write_record(path, command)
+    except OSError as error:
+        if not is_full(error) or command.command not in _ENDS:
+            raise
+        run.reserve.unlink(missing_ok=True)
+        write_record(path, command)
 
 
 def new_id() -> str:

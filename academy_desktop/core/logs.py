@@ -40,7 +40,7 @@ class LogTail:
         return self._decoder.decode(b"".join(pieces))
 
     def _numbers(self) -> list[int]:
-        if not self._folder.is_dir():
+        if self._folder.is_symlink() or not self._folder.is_dir():  # a link leads out of the run directory
             return []
         names = (path.stem for path in self._folder.glob("*.txt"))
         found = sorted(int(name) for name in names if name.isascii() and name.isdigit())

@@ -79,6 +79,11 @@ class DataDir:
         return self.root / "settings.json"
 
     @property
+    def considerate(self) -> Path:
+        """When runs have to wait although their device is free."""
+        return self.root / "considerate.json"
+
+    @property
     def connections(self) -> Path:
         """Venom servers, and what was active on them before each push; no secrets."""
         return self.root / "connections.json"
@@ -92,6 +97,11 @@ class DataDir:
     def calibration(self) -> Path:
         """What finished runs taught the forecast; can be made anew from `runs/`."""
         return self.root / "calibration.json"
+
+    @property
+    def trials(self) -> Path:
+        """What the trial steps showed on this computer; can be tried anew."""
+        return self.root / "trials.json"
 
     @property
     def datasets(self) -> Path:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -18,18 +18,33 @@ from academy_desktop.core.states import Facts, JobState, Verdict, derive
 from trainers.errors import AcademyError, ErrorCode
 from trainers.events import AnyEvent, FactValue
 from trainers.files import read_regular
+from trainers.heartbeat import read_heartbeat
 from trainers.inbox import Inbox
-from trainers.layout import PROTOCOL_VERSION, AttemptDir, ExitRecord, HostRecord, Label, Record, RunDir
+from trainers.layout import (
+    PROTOCOL_VERSION,
+    AttemptDir,
+    ExitRecord,
+    HostRecord,
+    Label,
+    Purpose,
+    Record,
+    RunDir,
+)
 from trainers.locks import is_held
 from trainers.recipe import CertifyRecipe, EvaluateRecipe, ExportRecipe, TrainRecipe
 from trainers.recipe_file import read_recipe
+from trainers.space import Trouble, disk_of
 
 R = TypeVar("R", bound=Record)
 _STOPS = frozenset({"stop", "suspend"})
+_TROUBLES = frozenset(get_args(Trouble))
 
 
 class JobSummary(BaseModel):
     """One row of the job list. Times in seconds since 1970; losses in nats per supervised token.
+
+    `kind` is the recipe's; of a training job that has another purpose than to train, that purpose, which what
+    is made of it has as well.
 
     `reason` says why in a word of the protocol; `facts` are what a failure's sentence needs.
     """
@@ -53,6 +68,9 @@ class JobSummary(BaseModel):
     tokens_per_s: float | None
     eta_s: float | None
     run_dir: str
+    purpose: Purpose = ""
+    gpu_celsius: float | None = None
+    gpu_watts: float | None = None
 
 
 class RunReader:
@@ -75,7 +93,9 @@ class RunReader:
         self._inbox_attempt = 0
         self._stops: list[str] = []
         self._exit: ExitRecord | None = None
+        self._host: HostRecord | None = None
         self._attempt: AttemptDir | None = None
+        self._needed_bytes: int | None = None
 
     def refresh(self) -> tuple[JobSummary, list[AnyEvent]]:
         """Read what is new: the job as it is now, and the events that came since the last call.
@@ -112,8 +132,24 @@ class RunReader:
             started=current and self.history.started is not None,
             paused=current and self.history.paused,
             stalled=host.stalled if host else "",
+            held=host.held if host else "",
+            waits=self._waits(host) if alive else "",
         )
+        self._host = host
         return facts, events
+
+    def _waits(self, host: HostRecord | None) -> str:
+        """What keeps the disk from taking what the job writes: said by its heartbeat, which needs no disk."""
+        self._needed_bytes = None
+        if host is None or host.state == "ended":
+            return ""
+        if host.stalled in _TROUBLES:  # the trainer is not started yet
+            return host.stalled
+        beat = read_heartbeat(self.run.heartbeat)
+        if beat is None or beat.waits is None or beat.t < (host.trainer_started_at or 0.0):
+            return ""
+        trouble, self._needed_bytes = beat.waits
+        return trouble
 
     def _read_events(self) -> list[AnyEvent]:
         events = self._tail.read_new()
@@ -144,7 +180,7 @@ class RunReader:
         return JobSummary(
             id=self.run.job,
             name=(label.name if label else "") or self._recipe_name,
-            kind=self._kind or "unknown",
+            kind=(label.purpose if label and self._kind == "train" else "") or self._kind or "unknown",
             parent=self._parent,
             state=verdict.state,
             reason=verdict.reason,
@@ -160,9 +196,18 @@ class RunReader:
             tokens_per_s=history.tokens_per_s,
             eta_s=None if over else history.eta_s,
             run_dir=str(self.run.path),
+            purpose=label.purpose if label else "",
+            gpu_celsius=self._host.gpu_celsius if self._host and not over else None,
+            gpu_watts=self._host.gpu_watts if self._host and not over else None,
         )
 
     def _failure_facts(self, verdict: Verdict) -> dict[str, FactValue]:
+        if verdict.state is JobState.PAUSED and verdict.reason in _TROUBLES:
+            return {"path": str(disk_of(self.run.path)), "needed_bytes": self._needed_bytes}
+        if verdict.reason == ErrorCode.OUT_OF_MEMORY:
+            return {}
+        if self._host is not None and self._host.held and verdict.reason == self._host.held:
+            return {"until": self._host.held_until}
         if verdict.state is not JobState.FAILED or self._exit is None:
             return {}
         if self._exit.reason == "not_started":

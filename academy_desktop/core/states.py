@@ -55,6 +55,8 @@ class Facts:
     started: bool = False
     paused: bool = False
     stalled: str = ""
+    held: str = ""
+    waits: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ def derive(facts: Facts) -> Verdict:
     """Return the state that follows from the facts; the first row of the table that fits wins."""
     if not facts.launched:
         return Verdict(JobState.INTERRUPTED, "not_started")
+    if facts.held and facts.host_alive and (facts.ended, facts.ended_reason) == ("stopped", "suspended"):
+        return Verdict(JobState.QUEUED, facts.held)
     if facts.ended is not None:
         return Verdict(JobState(facts.ended), facts.ended_reason)
     if facts.exit is not None:
@@ -77,12 +81,16 @@ def derive(facts: Facts) -> Verdict:
         if facts.host_state is None and facts.launch_age_s < HOST_START_S:
             return Verdict(JobState.QUEUED)
         return Verdict(JobState.INTERRUPTED, "host_lost")
+    if facts.waits:
+        return Verdict(JobState.PAUSED, facts.waits)
     if facts.host_state in {None, "waiting"}:
-        return Verdict(JobState.QUEUED)
-    return Verdict(_while_running(facts), facts.stalled)
+        return Verdict(JobState.QUEUED, facts.held)
+    return Verdict(_while_running(facts), facts.stalled or facts.held)
 
 
 def _from_exit(record: ExitRecord) -> Verdict:
+    if record.out_of_memory:
+        return Verdict(JobState.FAILED, ErrorCode.OUT_OF_MEMORY)
     match record.reason:
         case "stopped_in_queue":
             return Verdict(JobState.STOPPED, "user")

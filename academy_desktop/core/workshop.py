@@ -12,9 +12,11 @@ from pathlib import Path
 from academy_desktop.core.datasets.audit import Auditor
 from academy_desktop.core.datasets.inspection import Inspection
 from academy_desktop.core.datasets.library import Library
-from academy_desktop.core.environment import Doctor, queue_device
+from academy_desktop.core.environment import Doctor, queue_device, trials_of
+from academy_desktop.core.estimate.service import Estimates
 from academy_desktop.core.exports import Exports
 from academy_desktop.core.jobs import Jobs
+from academy_desktop.core.judge import Judge
 from academy_desktop.core.models import Models
 from academy_desktop.core.models.demo import DemoModel
 from academy_desktop.core.paths import DataDir
@@ -34,11 +36,13 @@ class Workshop:
     data: DataDir
     python: Path
     offline: bool
+    tasks: Tasks
     datasets: Library
     inspection: Inspection
     models: Models
     demo_model: DemoModel
     recipes: Recipes
+    estimates: Estimates
     jobs: Jobs
     exports: Exports
     doctor: Doctor
@@ -72,15 +76,19 @@ def open_workshop(
     models = models or Models(data)
     jobs = jobs or Jobs(data, python, queue_device)
     exports = Exports(jobs)
+    estimates = Estimates(data)
+    judge = Judge(estimates, trials_of(data, tasks))
     return Workshop(
         data=data,
         python=python,
         offline=offline,
+        tasks=tasks,
         datasets=datasets,
         inspection=Inspection(datasets, Auditor(tasks, data.tmp / "xray")),
         models=models,
         demo_model=demo_model or DemoModel(data, models, tasks, python, offline),
-        recipes=Recipes(RESOURCES / "recipes", datasets, models),
+        recipes=Recipes(RESOURCES / "recipes", datasets, models, judge),
+        estimates=estimates,
         jobs=jobs,
         exports=exports,
         doctor=Doctor(data, tasks),

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Literal
 
 from babel import Locale
-from babel.dates import format_datetime, format_timedelta
+from babel.dates import format_datetime, format_time, format_timedelta
 from babel.lists import format_list
 from babel.numbers import format_decimal, format_percent
 from babel.units import format_unit
@@ -99,6 +99,14 @@ class Formats:
         if -1 < delta < 1:
             delta = -1.0
         return format_timedelta(round(delta), add_direction=True, threshold=0.95, locale=self._locale)
+
+    def clock(self, then: float) -> str:
+        """A time of day in the machine's time zone (seconds since 1970): `07:00`, `7:00 AM`."""
+        try:
+            local = datetime.fromtimestamp(then, UTC).astimezone(self._zone)
+        except (ValueError, OverflowError, OSError):  # no such time
+            return MISSING
+        return format_time(local, format="short", tzinfo=local.tzinfo, locale=self._locale)
 
     def moment(self, then: float, form: Literal["short", "medium", "long"] = "medium") -> str:
         """Date and time of day in the machine's time zone (seconds since 1970)."""

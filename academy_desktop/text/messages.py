@@ -104,14 +104,27 @@ class Messages:
 
     def outcome(self, state: str, reason: str = "", facts: Mapping[str, Fact] | None = None) -> str:
         """One sentence on where a job stands and why; `reason`: error code, signal or protocol word."""
-        if reason in words.REASONS:
-            return self._gettext(words.REASONS[reason])
+        if (held := self._held(state, reason)) in words.HELD:
+            return self._filled(words.HELD[held], self.shown(facts or {}))
+        if reason in words.REASONS and not (reason in set(ErrorCode) and state == "failed"):
+            return self._filled(words.REASONS[reason], self.shown(facts or {}))
         if reason in set(ErrorCode):
             said = self.describe(reason, facts)
             return f"{said.sentence} {said.next_step}"
         if reason.startswith("SIG"):
             return self._gettext(words.REASONS["signal"])
         return self._word(words.STATE_SENTENCES, state)
+
+    def held(self, reason: str, facts: Mapping[str, Fact] | None = None) -> str:
+        """Which rule of the user's makes a run wait, in a few words; nothing if none does."""
+        brief = words.HELD_BRIEF.get(reason)
+        return self._filled(brief, self.shown(facts or {})) if brief else ""
+
+    @staticmethod
+    def _held(state: str, reason: str) -> str:
+        """The key of a sentence about a rule."""
+        exact = f"{state}.{reason}"
+        return exact if exact in words.HELD else f"running.{reason}"
 
     def phase(self, name: str) -> str:
         """What a trainer does in a phase: `Loading the model`."""
@@ -147,6 +160,8 @@ class Messages:
             return self._gettext(N_("yes")) if value else self._gettext(N_("no"))
         if not isinstance(value, int | float):
             return _on_one_line(str(value)).rstrip(".")
+        if name == "until":
+            return self._formats.clock(value)
         if name.endswith("_bytes"):
             return self._formats.size(value)
         if name.endswith("_s") or name == "seconds":

@@ -52,6 +52,14 @@ REASONS: Final = {
         "The run has not moved for far longer than usual. It may be stuck: end it at once and resume it from "
         "its last checkpoint, or wait."
     ),
+    "disk_full": N_(
+        "Paused: the disk is full.[ {needed_bytes} are needed on {path}.] The run goes on by itself when "
+        "there is room; nothing is lost. “Stop and save” ends it at its last checkpoint."
+    ),
+    "disk_error": N_(
+        "Paused: the disk does not take what is written[ to {path}]. The run tries again by itself and goes "
+        "on once it can; nothing is lost. “Stop and save” ends it at its last checkpoint."
+    ),
     "signal": N_("The run was ended from outside. Resume it to go on from its last checkpoint."),
     "SIGKILL": N_(
         "The system ended the run at once; often that means that memory ran out. "
@@ -63,6 +71,32 @@ REASONS: Final = {
     "SIGINT": N_("The run was cancelled with Ctrl+C. Resume it to go on from its last checkpoint."),
     "SIGSEGV": N_("A library crashed in the middle of the run. Resume it to go on from its last checkpoint."),
     "SIGABRT": N_("A library gave up in the middle of the run. Resume it to go on from its last checkpoint."),
+}
+
+#: What a rule of the user's does to a run: state (`running`: any that works) and rule → one sentence.
+HELD: Final = {
+    "queued.quiet_hours": N_("Waits[ until {until}]: quiet hours. It goes on by itself."),
+    "queued.on_battery": N_("Waits: on battery. It goes on by itself when the power is back."),
+    "queued.too_hot": N_("Waits: the graphics card is too hot. It goes on by itself when it has cooled."),
+    "paused.quiet_hours": N_("Paused[ until {until}]: quiet hours. It goes on by itself."),
+    "paused.on_battery": N_("Paused: on battery. It goes on by itself when the power is back."),
+    "paused.too_hot": N_("Paused: the graphics card is too hot. It goes on by itself when it has cooled."),
+    "running.quiet_hours": N_("About to pause[ until {until}]: quiet hours. It ends the step it is at."),
+    "running.on_battery": N_("About to pause: on battery. It ends the step that it is at."),
+    "running.too_hot": N_("About to pause: the graphics card is too hot. It ends the step that it is at."),
+    "stopping.quiet_hours": N_(
+        "Saving, to give the memory back[ until {until}]: quiet hours. It goes on by itself."
+    ),
+    "stopping.on_battery": N_(
+        "Saving, to give the memory back: on battery. It goes on by itself when the power is back."
+    ),
+}
+
+#: The same in a few words, for a list.
+HELD_BRIEF: Final = {
+    "quiet_hours": N_("quiet hours[ until {until}]"),
+    "on_battery": N_("on battery"),
+    "too_hot": N_("the card is too hot"),
 }
 
 #: Phase of a trainer → what it does now.
@@ -83,6 +117,8 @@ KINDS: Final = {
     "export": N_("Export"),
     "certify": N_("Certificate"),
     "evaluate": N_("Evaluation"),
+    "rehearsal": N_("Rehearsal"),
+    "trial": N_("Trial"),
 }
 
 #: Why a row of a dataset was dropped.
@@ -143,7 +179,14 @@ WARNINGS: Final = {
     ),
     "fewer_rows_at_once": N_(
         "Memory ran out. The run goes on with[ {rows} rows| fewer rows] at once[ and {batches} batches per "
-        "step]: slower, and it learns the same rows in the same order."
+        "step][ (try {tries} of {most})]: slower, and it learns the same rows in the same order."
+    ),
+    "disk_full_over": N_(
+        "The disk was full[; the run waited {waited_s} for room] and went on. Nothing is lost."
+    ),
+    "disk_error_over": N_(
+        "The disk did not take what was written[; the run tried again for {waited_s}] and went on. "
+        "Nothing is lost."
     ),
     "loss_diverging": N_(
         "The loss runs away[: {loss}, after {lowest} at its best]. If it stays so, stop the run and lower "
@@ -151,6 +194,14 @@ WARNINGS: Final = {
     ),
     "loss_plateau": N_(
         "The loss has hardly fallen[ for {steps} steps][: {loss}]. The run may have learned what it can."
+    ),
+    "forgotten": N_(
+        "The model forgets[ (step {step})]: its loss on everyday questions is[ {percent} %] higher than "
+        "before training[: {loss} instead of {base}]. A lower learning rate, fewer epochs, or some general "
+        "rows mixed into the dataset help."
+    ),
+    "samples_failed": N_(
+        "The model could not be asked in between[: {detail}]. The run goes on without its answers."
     ),
     "disk_low": N_("The disk is getting full[: {free_bytes} are left]."),
     "checkpoint_failed": N_("A checkpoint could not be saved[: {detail}]. The run goes on."),

@@ -205,9 +205,13 @@ class JobTable(QAbstractTableModel):
     def _subtitle(self, job: JobSummary) -> str:
         """The second line of a row: how far, or when it was."""
         parts: list[str] = []
+        if job.purpose not in {"", job.kind}:
+            parts.append(self._messages.kind(job.purpose))
         if job.kind != "train":
             parts.append(self._messages.kind(job.kind))
         if not job.state.is_over:
+            if held := self._messages.held(job.reason, job.facts):
+                parts.append(held)
             if job.total_steps:
                 parts.append(self._steps(job))
             if job.eta_s is not None and job.state is JobState.RUNNING:

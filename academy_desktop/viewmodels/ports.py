@@ -28,8 +28,16 @@ class JobSource(Protocol):
         """Start a new attempt of a job from its last checkpoint."""
         ...
 
+    def begin_anew(self, job: str, *, shorter: bool = False, qlora: bool = False) -> str:
+        """Queue a job again as another one that takes less memory; returns that one's id."""
+        ...
+
     def save(self, job: str) -> object:
         """Ask a job for a checkpoint now."""
+        ...
+
+    def sample(self, job: str) -> object:
+        """Ask the model of a job its questions now."""
         ...
 
     def pause(self, job: str) -> object:
@@ -46,6 +54,10 @@ class JobSource(Protocol):
 
     def move(self, job: str, to: int) -> object:
         """Give a queued job the place `to`, from 1, among those that wait."""
+        ...
+
+    def run_anyway(self, job: str) -> object:
+        """Have a job run in spite of the rule that holds it now."""
         ...
 
     def kill(self, job: str) -> object:

@@ -18,6 +18,7 @@ class RunAction(StrEnum):
 
     START_NEXT = "start_next"
     SAVE = "save"
+    SAMPLE = "sample"
     PAUSE = "pause"
     UNPAUSE = "unpause"
     SUSPEND = "suspend"
@@ -42,6 +43,9 @@ WORDS: Mapping[RunAction, ActionWords] = {
     ),
     RunAction.SAVE: ActionWords(
         N_("Save a checkpoint now"), N_("The run goes on; it could be resumed from this moment.")
+    ),
+    RunAction.SAMPLE: ActionWords(
+        N_("Ask the model now"), N_("It answers the questions of this run as it is by now, and goes on.")
     ),
     RunAction.PAUSE: ActionWords(N_("Pause"), N_("The run waits and keeps its memory.")),
     RunAction.UNPAUSE: ActionWords(N_("Go on"), N_("The run goes on where it waits.")),
@@ -69,9 +73,14 @@ def actions_in(state: JobState, *, trains: bool) -> tuple[RunAction, ...]:
         return (*sent, *always, RunAction.DELETE)
     match state:
         case JobState.RUNNING if trains:
-            now: tuple[RunAction, ...] = (RunAction.SAVE, RunAction.PAUSE, RunAction.SUSPEND)
+            now: tuple[RunAction, ...] = (
+                RunAction.SAVE,
+                RunAction.SAMPLE,
+                RunAction.PAUSE,
+                RunAction.SUSPEND,
+            )
         case JobState.PAUSED if trains:
-            now = (RunAction.UNPAUSE, RunAction.SUSPEND)
+            now = (RunAction.UNPAUSE, RunAction.SAMPLE, RunAction.SUSPEND)
         case JobState.QUEUED:
             now = (RunAction.START_NEXT,)
         case _:

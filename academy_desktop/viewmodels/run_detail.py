@@ -6,6 +6,7 @@ Owns the newest fact of each kind, from the job's facts and its events. Refuses 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import get_args
 
 from PySide6.QtCore import QObject, Signal
 
@@ -15,17 +16,22 @@ from academy_desktop.core.states import JobState
 from academy_desktop.text.formats import MISSING, Formats
 from academy_desktop.text.marking import N_
 from academy_desktop.text.messages import Messages
+from academy_desktop.text.words import HELD_BRIEF
 from academy_desktop.viewmodels.figures import Figure, Results
 from academy_desktop.viewmodels.job_table import share_done, title
 from academy_desktop.viewmodels.run_actions import RunAction, actions_in
+from academy_desktop.viewmodels.samples import Samples
+from trainers.errors import ErrorCode
 from trainers.events import AnyEvent, CheckpointSaved, Evaluated, Step
+from trainers.space import Trouble
 
+_TROUBLES = frozenset(get_args(Trouble))
 #: Jobs whose numbers are results, not steps.
 RESULT_KINDS = frozenset({"export", "certify", "evaluate"})
 
 
 class RunDetail(QObject):
-    """`changed()` after each batch of events and each change of the job's facts."""
+    """`changed()` after each batch of events and each change of the job's facts; `samples`: its answers."""
 
     changed = Signal()
 
@@ -43,6 +49,7 @@ class RunDetail(QObject):
         self._job: JobSummary | None = None
         self._history = History()
         self._results = Results()
+        self.samples = Samples(formats, translate, self)
 
     @property
     def job(self) -> JobSummary | None:
@@ -54,6 +61,7 @@ class RunDetail(QObject):
         if job is None or self._job is None or job.id != self._job.id:
             self._history = History()
             self._results = Results()
+            self.samples.clear()
         self._job = job
         self.changed.emit()
 
@@ -62,6 +70,7 @@ class RunDetail(QObject):
         new = tuple(events)
         self._history.fold_all(new)
         self._results.fold_all(new)
+        self.samples.apply(new)
         self.changed.emit()
 
     @property
@@ -138,9 +147,27 @@ class RunDetail(QObject):
         return self._job is not None and self._job.state.can_resume
 
     @property
+    def is_held(self) -> bool:
+        """Whether a rule of the user's makes the run wait."""
+        return self._job is not None and self._job.reason in HELD_BRIEF and not self._job.state.is_over
+
+    @property
+    def can_begin_smaller(self) -> bool:
+        """Whether the run ended for want of memory, so that less of it is worth an offer."""
+        job = self._job
+        if job is None or job.kind != "train":
+            return False
+        return job.state is JobState.FAILED and job.reason == ErrorCode.OUT_OF_MEMORY
+
+    @property
     def actions(self) -> tuple[RunAction, ...]:
         """What else can be done with the job now."""
-        return actions_in(self._job.state, trains=self._job.kind == "train") if self._job else ()
+        if self._job is None:
+            return ()
+        actions = actions_in(self._job.state, trains=self._job.kind == "train")
+        if self._job.state is JobState.PAUSED and self._job.reason in _TROUBLES:  # it goes on by itself
+            return tuple(one for one in actions if one not in {RunAction.UNPAUSE, RunAction.SAMPLE})
+        return actions
 
     @property
     def folder(self) -> str:
@@ -163,7 +190,8 @@ class RunDetail(QObject):
         if self._job is not None and not self.has_curve:
             results = self._results.figures(self._job.kind, self._formats, self._gettext)
             return (*results, self._time())
-        return (self._step(), self._loss(), self._speed(), self._memory(), self._time())
+        card = () if self._job is None or self._job.gpu_celsius is None else (self._card(self._job),)
+        return (self._step(), self._loss(), self._speed(), self._memory(), *card, self._time())
 
     @property
     def _last_step(self) -> Step | None:
@@ -212,6 +240,13 @@ class RunDetail(QObject):
         return Figure(
             self._gettext(N_("Graphics memory")), self._formats.size(step.device_memory_bytes), hint
         )
+
+    def _card(self, job: JobSummary) -> Figure:
+        """How warm the graphics card is, and what it draws."""
+        heat = f"{self._formats.decimal(job.gpu_celsius, 0)} °C"
+        watts = self._formats.decimal(job.gpu_watts, 0)
+        hint = "" if job.gpu_watts is None else self._say(N_("{watts} W"), watts=watts)
+        return Figure(self._gettext(N_("Graphics card")), heat, hint)
 
     def _time(self) -> Figure:
         checkpoint = self._last_checkpoint

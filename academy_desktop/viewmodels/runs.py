@@ -107,6 +107,19 @@ class Runs(QObject):
         """Start the job that is shown again, from its last checkpoint."""
         self._command(self._jobs.resume)
 
+    def begin_anew(self, *, shorter: bool = False, qlora: bool = False) -> None:
+        """Queue the job that is shown again, as another one that takes less memory, and show that one."""
+        begun: list[str] = []
+
+        def begin(job: str) -> None:
+            begun.append(self._jobs.begin_anew(job, shorter=shorter, qlora=qlora))
+
+        self._command(begin, lambda _job: self.select(begun[0]))
+
+    def run_anyway(self) -> None:
+        """Have the job that is shown run in spite of the rule that holds it now."""
+        self._command(self._jobs.run_anyway)
+
     def act(self, action: RunAction) -> None:
         """Do one of the detail's actions that need no word from the user and no desktop."""
         match action:
@@ -114,6 +127,8 @@ class Runs(QObject):
                 self._command(partial(self._jobs.move, to=1))
             case RunAction.SAVE:
                 self._command(self._jobs.save)
+            case RunAction.SAMPLE:
+                self._command(self._jobs.sample)
             case RunAction.PAUSE:
                 self._command(self._jobs.pause)
             case RunAction.UNPAUSE:

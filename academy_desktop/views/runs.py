@@ -14,12 +14,14 @@ from PySide6.QtWidgets import (
     QProgressBar,
     QSplitter,
     QStackedLayout,
+    QStackedWidget,
     QWidget,
 )
 from typing_extensions import override
 
 from academy_desktop.text.formats import Formats
 from academy_desktop.text.marking import N_
+from academy_desktop.viewmodels.queue_end import QueueEnd
 from academy_desktop.viewmodels.runs import Runs
 from academy_desktop.views.facts import FigureTile
 from academy_desktop.views.kit import (
@@ -37,12 +39,17 @@ from academy_desktop.views.log_view import LogView
 from academy_desktop.views.look import Look
 from academy_desktop.views.loss_chart import LossChart
 from academy_desktop.views.page import HEAD_HEIGHT, heading, list_card, two_sides
+from academy_desktop.views.queue_bar import QueueBar
 from academy_desktop.views.run_list import RunList
 from academy_desktop.views.run_menu import RunMenu
+from academy_desktop.views.samples import SamplesPanel
+from academy_desktop.views.tabs import Tabs
 from academy_desktop.views.theme import GAP, GAP_L, GAP_M, GAP_S
 
 #: Figures shown side by side.
 MOST_FIGURES = 6
+#: What can be looked at below them.
+PROGRESS, SAMPLES = "progress", "samples"
 
 
 class RunHead(QWidget):
@@ -65,6 +72,22 @@ class RunHead(QWidget):
         self.resume = button(
             translate(N_("Resume")), "primary", hint=translate(N_("Goes on from the last checkpoint"))
         )
+        self.anyway = button(
+            translate(N_("Run now anyway")),
+            hint=translate(N_("Goes on in spite of what makes it wait now, for as long as that lasts")),
+        )
+        self.shorter = button(
+            translate(N_("Begin anew with shorter rows")),
+            hint=translate(
+                N_("Another run, from the beginning: rows are cut at half the length, and are other data.")
+            ),
+        )
+        self.smaller = button(
+            translate(N_("Begin anew in 4 bit")),
+            hint=translate(
+                N_("Another run from the beginning: the model is kept in 4 bit (QLoRA), a little less exact.")
+            ),
+        )
         self.export = button(
             translate(N_("Export")), hint=translate(N_("Makes files of the adapter that this run trained"))
         )
@@ -73,6 +96,9 @@ class RunHead(QWidget):
         self.more.setMenu(self.menu)
         self.stop.clicked.connect(runs.stop)
         self.resume.clicked.connect(runs.resume)
+        self.shorter.clicked.connect(lambda: runs.begin_anew(shorter=True))
+        self.smaller.clicked.connect(lambda: runs.begin_anew(qlora=True))
+        self.anyway.clicked.connect(runs.run_anyway)
         self.export.clicked.connect(self.export_wanted)
         self._lay_out()
         runs.detail.changed.connect(self._refresh)
@@ -86,19 +112,29 @@ class RunHead(QWidget):
         first.addWidget(self.title)
         first.addWidget(self.badge)
         first.addStretch(1)
-        for action in (self.stop, self.resume, self.export):
+        for action in (self.anyway, self.stop, self.resume, self.export):
             action.setIconSize(QSize(16 + GAP, 16))
+        for action in (self.stop, self.resume, self.export):
             first.addWidget(action)
         self.more.setIconSize(QSize(16, 16))
         first.addWidget(self.more)
         lines = column(GAP_S)
         lines.addLayout(first)
-        lines.addWidget(self.sentence)
+        why = row(GAP_M)
+        why.addWidget(self.sentence, 1)
+        why.addWidget(self.anyway)
+        lines.addLayout(why)
+        ways = row(GAP_M)
+        for way in (self.shorter, self.smaller):
+            ways.addWidget(way)
+        ways.addStretch(1)
+        lines.addLayout(ways)
         lines.addWidget(self.machine)
         self.setLayout(lines)
 
     def _draw(self) -> None:
         self.stop.setIcon(self._look.icon("stop", self._look.tokens.text, gap=GAP))
+        self.anyway.setIcon(self._look.icon("resume", self._look.tokens.text, gap=GAP))
         self.resume.setIcon(self._look.icon("resume", self._look.tokens.on_accent, gap=GAP))
         self.export.setIcon(self._look.icon("export", self._look.tokens.text, gap=GAP))
         self.more.setIcon(self._look.icon("more", self._look.tokens.muted))
@@ -113,9 +149,13 @@ class RunHead(QWidget):
         self.machine.setVisible(bool(self.machine.text()))
         self.stop.setVisible(detail.can_stop)
         self.resume.setVisible(detail.can_resume)
+        for way in (self.shorter, self.smaller):
+            way.setVisible(detail.can_begin_smaller)
+            way.setEnabled(not self._runs.busy)
+        self.anyway.setVisible(detail.is_held)
         self.export.setVisible(detail.can_export)
         self.more.setVisible(bool(detail.actions))
-        for action in (self.stop, self.resume):
+        for action in (self.anyway, self.stop, self.resume):
             action.setEnabled(not self._runs.busy)
 
 
@@ -145,12 +185,23 @@ class RunView(QWidget):
         parts.setStretchFactor(0, 3)
         parts.setStretchFactor(1, 2)
         parts.setSizes([300, 170])
+        self.samples = SamplesPanel(look, runs, translate)
+        self.tabs = Tabs(
+            look,
+            translate(N_("What is shown of the run")),
+            {PROGRESS: translate(N_("Progress")), SAMPLES: translate(N_("Samples"))},
+        )
+        self._shown = QStackedWidget()
+        self._shown.addWidget(parts)
+        self._shown.addWidget(self.samples)
         lines = column(GAP_M)
         lines.addWidget(self.head)
         lines.addWidget(self.progress)
         lines.addWidget(card(tiles))
-        lines.addWidget(parts, 1)
+        lines.addWidget(self.tabs)
+        lines.addWidget(self._shown, 1)
         self.setLayout(lines)
+        self.tabs.chosen.connect(self._refresh)
         runs.detail.changed.connect(self._refresh)
         self._refresh()
 
@@ -162,6 +213,9 @@ class RunView(QWidget):
         for number, tile in enumerate(self.tiles):
             tile.setVisible(number < len(figures))
         self.chart.setVisible(detail.has_curve)
+        self.tabs.setVisible(detail.has_curve)
+        samples = detail.has_curve and self.tabs.tab == SAMPLES
+        self._shown.setCurrentIndex(1 if samples else 0)
         share = detail.share_done
         self.progress.setValue(round(1000 * (share or 0.0)))
         self.progress.setVisible(share is not None and not detail.state.is_over)
@@ -172,9 +226,18 @@ class RunsPage(QWidget):
 
     wanted = Signal(str, str)
 
-    def __init__(self, look: Look, runs: Runs, formats: Formats, translate: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        look: Look,
+        runs: Runs,
+        formats: Formats,
+        translate: Callable[[str], str],
+        end: QueueEnd | None = None,
+    ) -> None:
+        """`end`: what follows the last run; without it nothing is offered."""
         super().__init__()
         self.setObjectName("page")
+        self.bar = QueueBar(look, end, translate) if end is not None else None
         self._look = look
         self._runs = runs
         self._gettext = translate
@@ -234,6 +297,8 @@ class RunsPage(QWidget):
         left.addWidget(self.search)
         self._nothing.setContentsMargins(GAP, GAP, GAP, GAP)
         left.addWidget(list_card(self._nothing, self.list), 1)
+        if self.bar is not None:
+            left.addWidget(self.bar)
         return two_sides(left, self.view)
 
     def _draw(self) -> None:

@@ -12,8 +12,10 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFrame, QLayout, QProgressBar, QScrollArea, QSizePolicy, QWidget
 
 from academy_desktop.text.marking import N_
+from academy_desktop.viewmodels.considerate import ConsiderateForm
 from academy_desktop.viewmodels.home import Finding
 from academy_desktop.viewmodels.settings import Preferences
+from academy_desktop.views.considerate import ConsiderateCard
 from academy_desktop.views.kit import Icon, button, card, column, label, row
 from academy_desktop.views.look import Look
 from academy_desktop.views.page import heading, one_column
@@ -31,6 +33,7 @@ class SettingsPage(QScrollArea):
         self,
         look: Look,
         preferences: Preferences,
+        considerate: ConsiderateForm,
         translate: Callable[[str], str],
         show_folder: Callable[[str], object] = lambda path: QDesktopServices.openUrl(
             QUrl.fromLocalFile(path)
@@ -42,6 +45,7 @@ class SettingsPage(QScrollArea):
         self._look = look
         self._preferences = preferences
         self._gettext = translate
+        self.considerate = ConsiderateCard(look, considerate, translate)
         self.theme = Segments(translate(N_("Theme")))
         self.closing = Segments(translate(N_("When the window closes")))
         self.preset = Segments(translate(N_("First values")))
@@ -83,6 +87,7 @@ class SettingsPage(QScrollArea):
         lines.addWidget(self._note)
         lines.addWidget(self._appearance())
         lines.addWidget(self._training())
+        lines.addWidget(self.considerate.frame)
         lines.addWidget(self._data())
         lines.addWidget(self._environment())
         lines.addStretch(1)

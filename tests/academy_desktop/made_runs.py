@@ -8,13 +8,25 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from academy_desktop.core.environment import Check, Findings
 from academy_desktop.core.paths import DataDir
 from academy_desktop.core.recipe_yaml import AnyRecipe, dump_recipe
 from trainers.emitter import Emitter
 from trainers.errors import ErrorCode
-from trainers.events import CheckpointSaved, Ended, Evaluated, Exported, Phase, Progress, Started, Step
+from trainers.events import (
+    CheckpointSaved,
+    Ended,
+    Evaluated,
+    Exported,
+    Forgetting,
+    Phase,
+    Progress,
+    Sampled,
+    Started,
+    Step,
+)
 from trainers.layout import ExitRecord, HostRecord, Label, Launch, RunDir, write_atomically, write_record
 from trainers.locks import FileLock
 from trainers.recipe import DatasetRef, ExportItem, ExportRecipe, ModelRef, Training, TrainRecipe
@@ -143,6 +155,28 @@ class MadeRun:
         if self.emitter is not None:
             self.emitter.close()
             self.emitter = None
+
+    def asked(self, step: int, **answers: str) -> MadeRun:
+        """The model answers after `step`, the base at 0; `answers`: the questions and what is said."""
+        assert self.emitter is not None
+        by: Literal["base", "tuned"] = "tuned" if step else "base"
+        for index, (prompt, answer) in enumerate(answers.items()):
+            self.emitter.emit(
+                Sampled(
+                    step=step,
+                    index=index,
+                    by=by,
+                    prompt=f"{prompt.replace('_', ' ')}.",
+                    answer=answer.rstrip("…"),
+                    ended=not answer.endswith("…"),
+                    expected="mora 33 min",
+                    seconds=0.6,
+                )
+            )
+        self.emitter.emit(
+            Forgetting(step=step, loss=2.02 + step / 1000, base_loss=2.02, supervised_tokens=612, seconds=0.8)
+        )
+        return self
 
     def _save(self, step: int) -> None:
         assert self.emitter is not None

@@ -17,13 +17,17 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 import qasync
 from PySide6.QtWidgets import QApplication
 
-from tests.pictures import data, export, train, venom, window
+from tests.pictures import considerate, data, export, guards, rehearsal, samples, train, venom, window
 
 #: What can be drawn by itself.
 PARTS: Mapping[str, Callable[[QApplication, asyncio.Runner, Path], Iterator[Path]]] = {
     "window": window.draw_all,
+    "considerate": considerate.draw_all,
+    "guards": guards.draw_all,
+    "samples": samples.draw_all,
     "data": data.draw_all,
     "train": train.draw_all,
+    "rehearsal": rehearsal.draw_all,
     "export": export.draw_all,
     "venom": venom.draw_all,
 }

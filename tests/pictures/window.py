@@ -139,6 +139,7 @@ async def draw(app: QApplication, scene: Scene, out: Path) -> list[Path]:
             jobs,
             scene.machine,
             partial(make_rooms, scene, jobs),
+            jobs.shutdown,
         )
         desk.home.take(scene.machine.glance())
         desk.hub.jobs_read.emit(desk.hub.read_jobs())

@@ -5,13 +5,14 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 import trainers
 from tests.chaos.driving import host_record, is_running, trainer_pid, until
+from tests.chaos.io_faults import fill
 from trainers.host import BUSY_EXIT_CODE
 from trainers.layout import Command, CommandName, ExitRecord, Launch, RunDir, write_record
 from trainers.locks import FileLock, is_held
@@ -97,6 +98,47 @@ def test_a_signal_is_recorded_by_its_name(hosts: Hosts) -> None:
     run = hosts.prepare("a", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     record = hosts.run(run)
     assert (record.reason, record.exit_code, record.signal) == ("signalled", None, "SIGKILL")
+
+
+STARVED = """
+import os, sys, time
+from pathlib import Path
+from trainers.heartbeat import Heartbeat
+attempt = int(sys.argv[1])
+beat = Heartbeat(Path("heartbeat"))
+beat.phase({phase!r})
+print("terminate called after throwing an instance of 'std::bad_alloc'", flush=True)
+if attempt < {fits}:
+    os.abort()
+"""
+
+
+@pytest.mark.parametrize(
+    ("phase", "fits", "attempts"), [("training", 3, 3), ("training", 9, 4), ("loading", 9, 1)]
+)
+def test_a_trainer_without_memory_is_started_again_where_fewer_rows_may_help(
+    hosts: Hosts, phase: str, fits: int, attempts: int
+) -> None:
+    run = hosts.prepare("a", "", order=1)
+    launch = Launch.model_validate_json(run.attempt(1).launch.read_bytes())
+    script = STARVED.format(phase=phase, fits=fits)
+    argv = (sys.executable, "-P", "-S", "-c", script, "1")
+    write_record(run.attempt(1).launch, launch.model_copy(update={"argv": argv}))
+    assert hosts.start(run).wait(60) == 0
+    assert sorted(run.attempt_numbers()) == list(range(1, attempts + 1))
+    ends = [ExitRecord.model_validate_json(run.attempt(n).exit.read_bytes()) for n in range(1, attempts + 1)]
+    assert [one.out_of_memory for one in ends] == [True] * (attempts - 1) + [fits > attempts]
+    orders = [Launch.model_validate_json(run.attempt(n).launch.read_bytes()) for n in range(1, attempts + 1)]
+    assert [one.memory_retries for one in orders] == list(range(attempts))
+    assert not list(hosts.queue.glob("0*"))
+    assert b"memory ran out" in log(run)
+
+
+def test_a_trainer_that_somebody_killed_is_not_started_again(hosts: Hosts) -> None:
+    script = "import os, signal; print('MemoryError', flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+    run = hosts.prepare("a", script)
+    assert not hosts.run(run).out_of_memory
+    assert run.attempt_numbers() == [1]
 
 
 STUBBORN = """
@@ -272,3 +314,25 @@ def test_the_kernel_would_take_the_trainer_first(hosts: Hosts) -> None:
     assert until(lambda: Path(f"/proc/{pid}/oom_score_adj").read_text().strip() == "500")
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0
+
+
+def test_a_host_on_a_full_disk_waits_with_its_trainer_and_its_records(
+    small_disk: Callable[[int], Path],
+) -> None:
+    disk = small_disk(2**20)
+    crowded = Hosts(disk)
+    run = crowded.prepare("a", "print('ran')", order=1)
+    run.host_lock.touch()
+    ballast = fill(disk)
+    process = crowded.start(run)
+    until(lambda: is_held(run.host_lock), "the host")
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(1.5)
+    assert not run.heartbeat.exists() or run.heartbeat.stat().st_size == 0
+    ballast.unlink()
+    assert process.wait(30) == 0
+    assert outcome(run).exit_code == 0
+    host = host_record(run)
+    assert host is not None
+    assert (host.state, host.stalled) == ("ended", "")
+    assert b"ran" in log(run)

@@ -23,7 +23,7 @@ from tests.trainers.tiny_model import (
 from trainers import checkpoint
 from trainers.best import Best
 from trainers.errors import ErrorCode
-from trainers.events import Ended, Evaluated, Step, Warned
+from trainers.events import Evaluated, Forgetting, Sampled, Step, Warned
 from trainers.layout import RunDir
 from trainers.recipe import TrainRecipe
 
@@ -60,11 +60,23 @@ SHORT: dict[str, Any] = {
     "training": {"max_steps": 6, "num_epochs": 6, "warmup_steps": 1, "batch_size": 2, "max_seq_length": 256},
     "checkpoints": {"every_steps": 100},
 }
+#: Asked in between, a run learns the same.
+ASKED: dict[str, Any] = {
+    "samples": {"count": 2, "max_new_tokens": 4}, "evaluation": {"every_steps": 2, "forgetting": 0.1},
+}  # fmt: skip
 
 
 def recipe_of(tiny: Tiny, method: str, **sections: Any) -> TrainRecipe:
     made = train_recipe(tiny, **sections)
     return TrainRecipe.model_validate(made.model_dump() | {"method": method})
+
+
+def asked_and_scored(run: RunDir) -> bool:
+    """Whether base and model answered and were scored, each once at each of its steps."""
+    answered = [(one.by, one.step, one.index) for one in payloads(run, Sampled)]
+    scored = [one.step for one in payloads(run, Forgetting)]
+    at = [("base", 0), ("tuned", 2), ("tuned", 4), ("tuned", 6)]
+    return answered == [(*one, index) for one in at for index in range(2)] and scored == [0, 2, 4, 6]
 
 
 def rows_of(tiny: Tiny, folder: Path, method: str) -> Tiny:
@@ -78,10 +90,11 @@ def test_a_method_learns_and_goes_on_as_if_nothing_had_been(tiny: Tiny, tmp_path
     assert trained(whole).state == "succeeded"
     evaluations = payloads(whole, Evaluated)
     assert evaluations[-1].loss < evaluations[0].loss
-    broken = write_run(tmp_path / "broken", recipe_of(data, method, **SHORT))
+    broken = write_run(tmp_path / "broken", recipe_of(data, method, **SHORT, **ASKED))
     order(broken, "stop")
     assert trained(broken, 1).state == "stopped"
     assert trained(broken, 2).state == "succeeded"
+    assert asked_and_scored(broken)
     assert losses(broken) == losses(whole)
     assert adapter_bytes(broken) == adapter_bytes(whole)
     steps = payloads(whole, Step)
@@ -118,10 +131,11 @@ def test_an_option_learns_and_goes_on_as_if_nothing_had_been(
     found = losses(whole)
     evaluations = payloads(whole, Evaluated)
     assert evaluations[-1].loss < evaluations[0].loss
-    broken = write_run(tmp_path / "broken", train_recipe(tiny, **sections))
+    broken = write_run(tmp_path / "broken", train_recipe(tiny, **sections, **ASKED))
     order(broken, "stop")
     assert trained(broken, 1).state == "stopped"
     assert trained(broken, 2).state == "succeeded"
+    assert asked_and_scored(broken)
     assert losses(broken) == found
     assert adapter_bytes(broken) == adapter_bytes(whole)
     assert loss_with_adapter(whole, tiny) == pytest.approx(payloads(whole, Evaluated)[-1].loss, rel=1e-3)
@@ -176,4 +190,4 @@ def test_a_run_that_gets_no_better_ends_early(tiny: Tiny, tmp_path: Path) -> Non
     assert [one.code for one in payloads(run, Warned)] == ["stopped_early", "best_kept"]
     assert Best.recorded(run.events, ended.step).waited == 3
     again = trained(run, 2)
-    assert again == Ended(state="succeeded", reason="stopped_early", step=ended.step, loss=again.loss)
+    assert (again.state, again.reason, again.step) == ("succeeded", "stopped_early", ended.step)

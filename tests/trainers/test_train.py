@@ -115,7 +115,10 @@ def test_a_run_says_what_it_does_in_order(tiny: Tiny, tmp_path: Path) -> None:
     assert steps[-1].eta_s == 0.0
     assert [one.step for one in payloads(run, Evaluated)] == [6, 12]
     assert payloads(run, Evaluated)[1].loss < payloads(run, Evaluated)[0].loss
-    assert ended == Ended(state="succeeded", step=12, loss=steps[-1].loss)
+    assert isinstance(ended, Ended)
+    assert (ended.state, ended.reason, ended.step, ended.loss) == ("succeeded", "", 12, steps[-1].loss)
+    assert ended.seconds is not None
+    assert 0 < ended.duties_s["events"] + ended.duties_s["checkpoints"] < ended.seconds
 
 
 def test_a_run_leaves_its_adapter_and_nothing_else(whole: RunDir, tiny: Tiny) -> None:

@@ -31,6 +31,7 @@ from trainers.recipe import (
     Hardware,
     Lora,
     ModelRef,
+    Samples,
     Training,
     TrainRecipe,
 )
@@ -209,7 +210,8 @@ def train_recipe(tiny: Tiny, **sections: dict[str, Any]) -> TrainRecipe:
         training=Training(
             **of("training", learning_rate=2e-3, num_epochs=1, batch_size=4, gradient_accumulation_steps=1)
         ),
-        evaluation=Evaluation(**of("evaluation")),
+        evaluation=Evaluation(**of("evaluation", forgetting=None)),
+        samples=Samples(**of("samples", count=0)),
         checkpoints=Checkpoints(**of("checkpoints")),
         hardware=Hardware(**of("hardware", engine="peft", device="cpu", threads=1)),
     )

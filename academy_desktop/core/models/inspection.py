@@ -22,7 +22,11 @@ from trainers.rendering import Renderer
 
 
 class Model(BaseModel):
-    """One base model. `reason` is an error code when it cannot be trained, else empty."""
+    """One base model.
+
+    `reason` is an error code when it cannot be trained, else empty; `max_seq_length` is how many tokens of a
+    text it reads at most, where its configuration says so.
+    """
 
     model_config = ConfigDict(frozen=True, protected_namespaces=())
     id: str
@@ -35,6 +39,7 @@ class Model(BaseModel):
     chat_template: bool
     trainable: bool
     reason: str = ""
+    max_seq_length: int | None = None
 
 
 def model_id(path: Path) -> str:
@@ -89,6 +94,7 @@ def _folder(path: Path, identity: str, name: str, source: str) -> Model:
         and reason != ErrorCode.MODEL_WITHOUT_TOKENIZER,
         trainable=not reason,
         reason=reason,
+        max_seq_length=_longest(config),
     )
 
 
@@ -128,6 +134,13 @@ def _architecture(config: dict[str, Any]) -> str:
     named = config.get("architectures")
     first = named[0] if isinstance(named, list) and named else config.get("model_type")
     return first if isinstance(first, str) else ""
+
+
+def _longest(config: dict[str, Any]) -> int | None:
+    """What the configuration says of the longest text; of a model that also sees, in its language part."""
+    text = config.get("text_config")
+    said = (text if isinstance(text, dict) else config).get("max_position_embeddings")
+    return said if isinstance(said, int) and 0 < said < 2**31 else None
 
 
 def _parameters(header: dict[str, Any]) -> int:

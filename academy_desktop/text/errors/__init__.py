@@ -15,6 +15,7 @@ from academy_desktop.text.errors.machine import MACHINE
 from academy_desktop.text.errors.models import MODELS
 from academy_desktop.text.errors.recipes import RECIPES
 from academy_desktop.text.errors.venom import VENOM
+from academy_desktop.text.errors.venom_push import VENOM_PUSH
 from academy_desktop.text.marking import N_
 from trainers.errors import ErrorCode
 
@@ -34,4 +35,5 @@ ERRORS: Final[dict[ErrorCode, ErrorText]] = {
     **JOBS,
     **EXPORTS,
     **VENOM,
+    **VENOM_PUSH,
 }

@@ -78,6 +78,11 @@ EXPORTS: Final = {
         N_("The dataset[ “{dataset}”] has no rows that were kept back, so nothing can be compared."),
         N_("Import it again with --eval 0.1 and train on the new dataset."),
     ),
+    ErrorCode.REHEARSAL_FAILED: ErrorText(
+        N_("The rehearsal found something to mend"),
+        N_("The real run, or its export, would not come to a good end[: {detail}]."),
+        N_("Mend what is named, and rehearse again; it takes about a minute."),
+    ),
     ErrorCode.CERTIFICATE_FAILED: ErrorText(
         N_("The export is not proven"),
         N_("[{export} does|The export does] not behave like the model that was trained[: {detail}]."),

@@ -42,6 +42,24 @@ JOBS: Final = {
         N_("[Job {job}|The job] has no trained adapter[: it is {state}]."),
         N_("Let the training finish, or resume it, and try again."),
     ),
+    ErrorCode.JOB_FOREIGN: ErrorText(
+        N_("The run leads out of its folder"),
+        N_(
+            "In the folder of the run[ {job}], [“{name}”|something] leads elsewhere[: to {path}]. Nothing is "
+            "read or written there."
+        ),
+        N_("If you did not make it so, move the run to the trash; if you did, put the real folder there."),
+    ),
+    ErrorCode.QUEUE_EMPTY: ErrorText(
+        N_("Nothing runs now"),
+        N_("The computer can be shut down after the last run, but no run is waiting or in progress."),
+        N_("Start a run first, and then ask for it."),
+    ),
+    ErrorCode.SHUTDOWN_UNAVAILABLE: ErrorText(
+        N_("This computer cannot be shut down from here"),
+        N_("The system’s own command for it[, {program},] is not there."),
+        N_("Shut it down yourself when the last run is over; the runs are not touched by this."),
+    ),
     ErrorCode.HOST_FAILED: ErrorText(
         N_("The job could not be started"),
         N_("The process that looks after the job[ {job}] did not start[: {detail}]."),
@@ -77,9 +95,13 @@ JOBS: Final = {
         N_("Memory ran out"),
         N_(
             "The run needed more memory than there is[ on {device}][: "
-            "{needed_bytes} wanted][, {free_bytes} free]."
+            "{needed_bytes} wanted][, {free_bytes} free]"
+            "[, even with single rows of up to {max_length} tokens at once]."
         ),
-        N_("Lower batch_size or max_seq_length, choose a smaller model, or close other programs."),
+        N_(
+            "Close other programs and resume it. Or begin anew with less: shorter rows (“academy jobs resume "
+            "JOB --shorter”), the model in 4 bit (“--qlora”), or a smaller model."
+        ),
     ),
     ErrorCode.CHECKPOINT_DAMAGED: ErrorText(
         N_("A checkpoint is damaged"),

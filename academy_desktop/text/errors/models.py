@@ -48,6 +48,11 @@ MODELS: Final = {
         N_("The model’s chat template could not write[ row {row}| a conversation][: {detail}]."),
         N_("Check the order of the roles in that row, or choose another model."),
     ),
+    ErrorCode.MINIATURE_FAILED: ErrorText(
+        N_("No small copy of this model can be made"),
+        N_("A rehearsal needs a small copy of the model[ at {path}], which cannot be made[: {detail}]."),
+        N_("Try a few real steps instead: “academy estimate RECIPE --trial”."),
+    ),
     ErrorCode.ARCHITECTURE_UNSUPPORTED: ErrorText(
         N_("This kind of model cannot be exported here"),
         N_(

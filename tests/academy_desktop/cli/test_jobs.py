@@ -11,6 +11,8 @@ import pytest
 
 from tests.academy_desktop.cli.conftest import Academy
 from tests.chaos.driving import fake_jobs, train_recipe, until
+from trainers.recipe import TrainRecipe
+from trainers.recipe_file import read_recipe
 
 STEPS = 20
 
@@ -92,6 +94,25 @@ def test_save_waits_for_the_checkpoint_and_pause_for_the_pause(academy: Academy,
     assert academy("jobs", "kill", job, "--json").json["job"] == job
 
 
+def test_a_model_is_asked_in_between_and_its_answers_are_shown(academy: Academy, data: Path) -> None:
+    jobs = fake_jobs(data, steps=5000)
+    job = jobs.queue(train_recipe())
+    until(lambda: jobs.get(job).step > 0, "a step")
+    assert academy("jobs", "show", job, "--json").json["samples"] == []
+    said = academy("jobs", "sample", job, "--json").json
+    (one,) = said["samples"]
+    assert (said["job"], one["index"], one["prompt"]) == (job, 0, "What did you learn?")
+    assert (one["base"], one["tuned"]) == ("0 of 5000 steps.", f"{one['step']} of 5000 steps.")
+    assert "of 5000 steps." in academy("jobs", "sample", job).out
+    newest = academy("jobs", "show", job, "--json").json["samples"][0]
+    assert newest["step"] >= one["step"] > 0
+    jobs.kill(job)
+    jobs.wait(job)
+    told = academy("jobs", "follow", job).err
+    assert "before training · What did you learn? → 0 of 5000 steps." in told
+    assert f"step {one['step']} · What did you learn? → {one['tuned']}" in told
+
+
 def test_a_failed_run_is_exit_code_one_with_its_reason(academy: Academy, data: Path) -> None:
     jobs = fake_jobs(data, steps=STEPS, failure="oom@3")
     job = jobs.queue(train_recipe())
@@ -153,3 +174,18 @@ def test_ctrl_c_leaves_the_run_going_and_says_how_to_come_back(data: Path) -> No
     until(lambda: jobs.get(job).step > seen, "another step")
     jobs.stop(job)
     jobs.wait(job)
+
+
+def test_a_run_without_memory_begins_anew_with_shorter_rows(academy: Academy, data: Path) -> None:
+    jobs = fake_jobs(data, steps=STEPS, failure="oom@5")
+    job = jobs.queue(train_recipe(), "Stories")
+    assert jobs.wait(job).reason == "out_of_memory"
+    said = academy("jobs", "resume", job, "--shorter", "--json")
+    jobs.kill(said.json["job"])
+    assert said.code == 0
+    assert (said.json["job"] != job, said.json["name"]) == (True, "Stories")
+    recipe = read_recipe(Path(said.json["run_dir"]) / "recipe.yaml")
+    assert isinstance(recipe, TrainRecipe)
+    assert recipe.training.max_seq_length == train_recipe().training.max_seq_length // 2
+    jobs.wait(said.json["job"])
+    assert jobs.get(job).attempt == 1

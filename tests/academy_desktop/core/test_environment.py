@@ -9,10 +9,20 @@ from pathlib import Path
 import pytest
 
 from academy_desktop.core import environment
-from academy_desktop.core.environment import Check, Doctor, Findings, Gpu, nvidia_gpus, package_versions
+from academy_desktop.core.environment import (
+    Check,
+    Doctor,
+    Findings,
+    Gpu,
+    nvidia_gpus,
+    package_versions,
+    torch_cuda,
+    trials_of,
+)
 from academy_desktop.core.paths import DataDir
 from academy_desktop.core.runtimes import Runtimes
 from academy_desktop.core.tasks import Tasks
+from trainers.errors import AcademyError
 
 GPU = Gpu("NVIDIA GeForce RTX 4090", 24 * 1024**3, 23 * 1024**3, "570.86")
 WORKING: Mapping[str, object] = {"cuda": False, "device_name": "", "bf16": "ok", "four_bit": "ok"}
@@ -87,6 +97,7 @@ def test_no_gpu_is_no_failure(tmp_path: Path) -> None:
         doctor(tmp_path, answering(tmp_path, WORKING)).examine(),
     ):
         assert (findings.ok, findings.device, findings.engine) == (True, "cpu", "peft")
+        assert findings.trainer == "cpu"
         assert (findings.reason, findings.gpus) == ("cpu_peft", ())
         assert check_of(findings, "gpu") == Check("gpu", "ok", {"gpu": None})
 
@@ -196,3 +207,41 @@ def test_only_what_is_installed_has_a_version() -> None:
     versions = package_versions()
     assert versions.keys() <= set(environment.PACKAGES)
     assert versions.keys() >= environment.REQUIRED
+
+
+def test_what_a_trial_showed_is_kept_for_the_same_packages_and_driver(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials = {**WORKING, "four_bit": "ImportError: bitsandbytes"}
+    doctor(tmp_path, answering(tmp_path, trials)).examine()
+    data = DataDir(tmp_path / "data")
+    kept = trials_of(data, Tasks(interpreter(tmp_path, "exit 3"), Runtimes(data.runtimes)))
+    assert kept.known() is not None
+    assert kept.ask().four_bit == "ImportError: bitsandbytes"
+    monkeypatch.setattr(environment, "nvidia_gpus", lambda: (GPU,))
+    assert kept.known() is None
+    with pytest.raises(AcademyError, match="task_failed"):
+        kept.ask()
+    data.trials.write_text("{")
+    assert kept.known() is None
+
+
+@pytest.mark.parametrize(
+    ("said", "version"),
+    [
+        ("cuda: Optional[str] = '12.8'", (12, 8)),
+        ("cuda = '13.0'", (13, 0)),
+        ("cuda: Optional[str] = None", None),
+        ("", None),
+    ],
+)
+def test_which_cuda_pytorch_is_built_for_is_read_and_not_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, version: tuple[int, int] | None
+) -> None:
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch" / "__init__.py").write_text("raise SystemError")
+    (tmp_path / "torch" / "version.py").write_text(f"__version__ = '2.13.0'\n{said}\nhip = '6.0'\n")
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    assert torch_cuda() == version
+    assert "torch" not in sys.modules

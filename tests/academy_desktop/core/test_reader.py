@@ -13,7 +13,9 @@ from tests.academy_desktop.made_runs import MadeRun, held_lock, make_run, out_of
 from tests.chaos.driving import export_recipe
 from trainers.emitter import Emitter
 from trainers.events import CommandAnswered, Phase, Warned
+from trainers.heartbeat import Heartbeat
 from trainers.layout import Command, CommandName, ExitRecord, HostRecord, Label, Launch, write_record
+from trainers.space import disk_of
 
 BEGAN = 1795502864.0
 
@@ -201,6 +203,34 @@ def test_a_stop_of_an_earlier_attempt_is_forgotten(made: MadeRun) -> None:
     command(made, "suspend", number=2, attempt=2)
     assert reader.refresh()[0].state is JobState.STOPPING
     lock.release()
+
+
+def test_a_run_that_waits_for_its_disk_pauses_and_says_for_how_much(made: MadeRun) -> None:
+    lock = held_lock(made.run.host_lock)
+    made.started().steps(1, 9)
+    beat = Heartbeat(made.run.heartbeat)
+    beat.waits("disk_full", 1_000_000)
+    paused = look(made)
+    assert (paused.state, paused.reason) == (JobState.PAUSED, "disk_full")
+    assert paused.facts == {"path": str(disk_of(made.run.path)), "needed_bytes": 1_000_000}
+    beat.phase("training")
+    assert (look(made).state, look(made).facts) == (JobState.RUNNING, {})
+    made.close()
+    lock.release()
+
+
+def test_a_job_whose_trainer_has_no_room_to_start_pauses(made: MadeRun) -> None:
+    lock = held_lock(made.run.host_lock)
+    record = HostRecord(state="waiting", pid=1, started_at=BEGAN, stalled="disk_full")
+    write_record(made.run.attempt(1).host, record)
+    assert (look(made).state, look(made).reason) == (JobState.PAUSED, "disk_full")
+    lock.release()
+
+
+def test_a_run_that_the_system_ended_for_want_of_memory_failed(made: MadeRun) -> None:
+    killed = ExitRecord(reason="signalled", signal="SIGKILL", out_of_memory=True, ended_at=BEGAN)
+    made.started().steps(1, 9).exited(killed)
+    assert (look(made).state, look(made).reason, look(made).facts) == (JobState.FAILED, "out_of_memory", {})
 
 
 def test_events_are_told_once_by_each_reader(made: MadeRun) -> None:

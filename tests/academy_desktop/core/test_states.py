@@ -26,6 +26,12 @@ ROWS: list[tuple[str, Facts, JobState, str]] = [
     ("no attempt was launched", Facts(launched=False), JobState.INTERRUPTED, "not_started"),
     ("`ended` succeeded", replace(TRAINING, ended="succeeded"), JobState.SUCCEEDED, ""),
     (
+        "`ended` stopped, suspended, the host lives and holds the job",
+        replace(TRAINING, ended="stopped", ended_reason="suspended", held="quiet_hours"),
+        JobState.QUEUED,
+        "quiet_hours",
+    ),
+    (
         "`ended` stopped",
         replace(TRAINING, ended="stopped", ended_reason="suspended"),
         JobState.STOPPED,
@@ -34,6 +40,12 @@ ROWS: list[tuple[str, Facts, JobState, str]] = [
     (
         "`ended` failed",
         replace(TRAINING, ended="failed", ended_reason="out_of_memory"),
+        JobState.FAILED,
+        "out_of_memory",
+    ),
+    (
+        "exit with `out_of_memory`",
+        replace(TRAINING, exit=left("signalled", signal="SIGKILL", out_of_memory=True)),
         JobState.FAILED,
         "out_of_memory",
     ),
@@ -68,7 +80,18 @@ ROWS: list[tuple[str, Facts, JobState, str]] = [
         "",
     ),
     ("no exit, host lock free", replace(TRAINING, host_alive=False), JobState.INTERRUPTED, "host_lost"),
-    ("host waits", Facts(host_alive=True, host_state="waiting"), JobState.QUEUED, ""),
+    (
+        "the heartbeat says `disk_full` or `disk_error`, or `host.json` under `stalled`",
+        replace(TRAINING, waits="disk_full", stop_pending=True),
+        JobState.PAUSED,
+        "disk_full",
+    ),
+    (
+        "host waits",
+        Facts(host_alive=True, host_state="waiting", held="quiet_hours"),
+        JobState.QUEUED,
+        "quiet_hours",
+    ),
     (
         "an accepted or unanswered `stop` or `suspend`",
         replace(TRAINING, stop_pending=True),
@@ -81,7 +104,13 @@ ROWS: list[tuple[str, Facts, JobState, str]] = [
 ]
 
 #: What a row's reason says in the table where it is not the word itself.
-REASONS = {"its reason": "suspended", "its code": "out_of_memory", "the signal": "SIGKILL"}
+REASONS = {
+    "its reason": "suspended",
+    "its code": "out_of_memory",
+    "the signal": "SIGKILL",
+    "what holds it": "quiet_hours",
+    "what it says": "disk_full",
+}
 
 
 def test_the_rows_tested_here_are_those_of_the_protocol() -> None:
@@ -102,6 +131,8 @@ def test_a_trainer_that_gets_nowhere_is_still_in_progress_with_that_reason(stall
         (replace(TRAINING, stop_pending=True), JobState.STOPPING),
     ):
         assert derive(replace(changed, stalled=stalled)) == Verdict(state, stalled)
+        assert derive(replace(changed, stalled=stalled, held="too_hot")) == Verdict(state, stalled)
+        assert derive(replace(changed, held="too_hot")) == Verdict(state, "too_hot")
     over = replace(TRAINING, stalled=stalled, exit=left("signalled", signal="SIGKILL"))
     assert derive(over) == Verdict(JobState.INTERRUPTED, "SIGKILL")
 
@@ -119,10 +150,12 @@ def differences(facts: Facts) -> dict[str, Any]:
 #: Rows that may fit at once: one job ends once, and in one way.
 PAIRS = [
     (ROWS[first], ROWS[second])
-    for first in range(8)  # the rows up to the exits are told by facts that lower rows leave alone
+    for first in range(9)  # the rows up to the exits are told by facts that lower rows leave alone
     for second in range(first + 1, len(ROWS))
     if ROWS[first][1].ended is None or ROWS[second][1].ended is None
     if ROWS[first][1].exit is None or ROWS[second][1].exit is None
+    # what was suspended and is held is the row of its own
+    if ROWS[first][1].ended_reason != "suspended" or not ROWS[second][1].held
 ]
 
 

@@ -8,7 +8,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract
 from babel.messages.mofile import write_mo
 
-from academy_desktop.text import checks, errors, recipes, words
+from academy_desktop.text import checks, considerate, errors, recipes, words
 from academy_desktop.text.catalogs import DOMAIN, load
 from academy_desktop.text.messages import Messages
 from trainers.errors import ErrorCode
@@ -79,6 +79,7 @@ def test_every_text_is_found_by_the_extractor() -> None:
     tables = (
         words.STATES, words.STATE_SENTENCES, words.REASONS, words.PHASES, words.KINDS, words.DROPS,
         words.DROPS_BRIEF, words.WARNINGS, recipes.PROBLEMS, checks.ENGINE_REASONS,
+        words.HELD, words.HELD_BRIEF, considerate.SHUTDOWN,
     )  # fmt: skip
     for table in tables:
         wanted |= set(table.values())

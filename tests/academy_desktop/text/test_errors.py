@@ -23,6 +23,7 @@ from academy_desktop.core.reader import RunReader
 from academy_desktop.core.recipe_yaml import dump_recipe
 from academy_desktop.core.recipes import Recipes
 from academy_desktop.core.runtimes import Runtimes
+from academy_desktop.core.shutdown import Shutdown
 from academy_desktop.core.tasks import Tasks
 from academy_desktop.text.errors import ERRORS
 from academy_desktop.text.messages import Description, Messages
@@ -248,6 +249,10 @@ def data_folder_of_a_newer_version(bench: Bench) -> None:
     bench.data.open()
 
 
+def shutting_down_after_nothing(bench: Bench) -> None:
+    Shutdown(bench.data).ask()
+
+
 def demo_model_offline(bench: Bench) -> None:
     python = bench.root / "python"
     tasks = Tasks(python, Runtimes(bench.data.runtimes))
@@ -367,6 +372,7 @@ BAD_INPUT: list[tuple[Callable[[Bench], None], str, list[str], str]] = [
         ["{0}/data", "newer", "format 2"],
         "Nothing was changed",
     ),
+    (shutting_down_after_nothing, "queue_empty", ["no run is waiting"], "Start a run first"),
     (demo_model_offline, "offline", ["network", "smollm2-135m-instruct"], "--offline"),
 ]
 

@@ -70,6 +70,14 @@ def test_facts_are_written_for_people(messages: Messages) -> None:
     assert said == "There is not enough room at /data: 5.0 GiB are needed, 300 MiB are free."
 
 
+def test_a_pause_for_room_says_how_much_and_where(messages: Messages) -> None:
+    facts: dict[str, Fact] = {"path": "/home", "needed_bytes": 5 * 1024**3}
+    said = messages.outcome("paused", "disk_full", facts).replace("\u00a0", " ")
+    assert said.startswith("Paused: the disk is full. 5.0 GiB are needed on /home. The run goes on by itself")
+    assert messages.outcome("paused", "disk_full").startswith("Paused: the disk is full. The run goes on")
+    assert messages.outcome("failed", "disk_full", facts).endswith("Nothing that was there before is lost.")
+
+
 def test_facts_are_never_read_as_templates(messages: Messages) -> None:
     assert "{path} [x]" in messages.describe("file_empty", {"path": "{path} [x]"}).sentence
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from academy_desktop.text import audits, checks, recipes, words
+from academy_desktop.text import audits, checks, considerate, recipes, words
 from academy_desktop.text.errors import ERRORS, UNKNOWN_CODE
 from academy_desktop.text.errors.recipes import RECIPE_PROBLEM
 from academy_desktop.text.templates import UNKNOWN, fields, fill
@@ -22,7 +22,7 @@ def templates() -> Iterator[str]:
         yield from check
     for table in (
         checks.ENGINE_REASONS, recipes.PROBLEMS, audits.DEFECTS, words.WARNINGS, words.REASONS, words.DROPS,
-        words.STATE_SENTENCES,
+        words.STATE_SENTENCES, words.HELD, words.HELD_BRIEF, considerate.SHUTDOWN,
     ):  # fmt: skip
         yield from table.values()
 

@@ -12,11 +12,11 @@ import pytest
 import trainers
 from academy_desktop.core.datasets.reasons import Reason
 from academy_desktop.core.states import Facts, JobState, derive
-from academy_desktop.text import audits, words
+from academy_desktop.text import audits, considerate, words
 from academy_desktop.text.messages import Messages
 from trainers.errors import ErrorCode
 from trainers.events import Ended, Phase, Started
-from trainers.layout import ExitRecord
+from trainers.layout import ExitRecord, Label
 from trainers.recipe import CertifyRecipe, EvaluateRecipe, ExportRecipe, TrainRecipe
 from trainers.rendering import Note
 
@@ -55,9 +55,11 @@ def test_every_end_of_a_job_is_a_state() -> None:
 
 def test_every_phase_and_kind_has_a_name(messages: Messages) -> None:
     assert set(words.PHASES) == literals(Phase, "name")
-    assert set(words.KINDS) == literals(Started, "kind")
+    purposes = literals(Label, "purpose") - {""}
+    assert set(words.KINDS) - purposes == literals(Started, "kind")
     recipes = (TrainRecipe, ExportRecipe, CertifyRecipe, EvaluateRecipe)
-    assert set(words.KINDS) == {str(recipe.model_fields["kind"].default) for recipe in recipes}
+    assert set(words.KINDS) - purposes == {str(recipe.model_fields["kind"].default) for recipe in recipes}
+    assert purposes < set(words.KINDS)
     assert messages.phase("proving") == words.PHASES["proving"]
     assert messages.kind("train") == "Training"
 
@@ -108,7 +110,8 @@ def test_however_a_job_ended_there_is_a_sentence(messages: Messages, facts: Fact
 
 TABLES: Mapping[str, Mapping[str, str]] = {
     "sentences": words.STATE_SENTENCES, "reasons": words.REASONS, "drops": words.DROPS,
-    "warnings": words.WARNINGS, "defects": audits.DEFECTS,
+    "warnings": words.WARNINGS, "defects": audits.DEFECTS, "held": words.HELD,
+    "shutdown": considerate.SHUTDOWN,
 }  # fmt: skip
 NAMES: Mapping[str, Mapping[str, str]] = {
     "states": words.STATES, "phases": words.PHASES, "kinds": words.KINDS, "brief": words.DROPS_BRIEF,

@@ -142,9 +142,18 @@ class JobsDouble:
         """Note a resume."""
         self._note("resume", job_id)
 
+    def begin_anew(self, job: str, *, shorter: bool = False, qlora: bool = False) -> str:
+        """Note a smaller beginning."""
+        self._note(f"begin anew, shorter={shorter}, qlora={qlora}", job)
+        return job
+
     def save(self, job_id: str) -> None:
         """Note a wish for a checkpoint."""
         self._note("save", job_id)
+
+    def sample(self, job_id: str) -> None:
+        """Note a wish for answers."""
+        self._note("sample", job_id)
 
     def pause(self, job_id: str) -> None:
         """Note a pause."""
@@ -161,6 +170,10 @@ class JobsDouble:
     def move(self, job_id: str, to: int) -> None:
         """Note another place in the queue."""
         self._note(f"move to {to}", job_id)
+
+    def run_anyway(self, job_id: str) -> None:
+        """Note a waiver."""
+        self._note("run anyway", job_id)
 
     def kill(self, job_id: str) -> None:
         """Note an end at once."""

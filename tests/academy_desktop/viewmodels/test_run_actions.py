@@ -20,10 +20,15 @@ def test_only_what_is_over_can_be_deleted(state: JobState) -> None:
 def test_a_running_training_can_save_wait_and_make_room() -> None:
     assert set(actions_in(JobState.RUNNING, trains=True)) - ALIVE == {
         RunAction.SAVE,
+        RunAction.SAMPLE,
         RunAction.PAUSE,
         RunAction.SUSPEND,
     }
-    assert set(actions_in(JobState.PAUSED, trains=True)) - ALIVE == {RunAction.UNPAUSE, RunAction.SUSPEND}
+    assert set(actions_in(JobState.PAUSED, trains=True)) - ALIVE == {
+        RunAction.UNPAUSE,
+        RunAction.SAMPLE,
+        RunAction.SUSPEND,
+    }
 
 
 def test_an_export_has_no_checkpoints_and_does_not_wait() -> None:

@@ -9,6 +9,7 @@ from academy_desktop.core.history import EventTail
 from academy_desktop.core.jobs import Jobs
 from academy_desktop.core.paths import DataDir
 from academy_desktop.core.states import JobState
+from academy_desktop.viewmodels.run_actions import RunAction
 from academy_desktop.viewmodels.run_detail import RunDetail
 from tests.academy_desktop.made_runs import MadeRun, make_export, make_run, out_of_memory, succeeded
 from tests.academy_desktop.viewmodels.making import detail, event, job, step, steps
@@ -77,7 +78,7 @@ def test_a_failure_says_what_happened_and_what_to_do(qapp: QApplication, tmp_pat
     made = make_run(data, "Long", BEGAN, 60).started().steps(1, 5).ended(out_of_memory, 5, 1)
     view = shown(made, data)
     assert "21.0\u00a0GiB wanted" in view.sentence
-    assert "Lower batch_size" in view.sentence
+    assert "Close other programs" in view.sentence
     assert view.can_resume
     assert not view.can_stop
 
@@ -135,6 +136,27 @@ def test_stop_and_resume_are_offered_where_they_mean_something(qapp: QApplicatio
     assert view.can_resume == (state in {JobState.STOPPED, JobState.FAILED, JobState.INTERRUPTED})
     assert view.state_word
     assert view.sentence.endswith(".")
+
+
+def test_a_run_that_waits_for_its_disk_goes_on_by_itself_or_is_ended(qapp: QApplication) -> None:
+    view = detail()
+    view.show(job(1, JobState.PAUSED))
+    assert RunAction.UNPAUSE in view.actions
+    facts = {"path": "/home", "needed_bytes": 2**31}
+    view.show(job(1, JobState.PAUSED, kind="train", reason="disk_full", facts=facts))
+    assert view.can_stop
+    assert RunAction.SUSPEND in view.actions
+    assert RunAction.UNPAUSE not in view.actions
+    assert "2.0 GiB are needed on /home." in view.sentence.replace("\u00a0", " ")
+
+
+def test_less_memory_is_offered_only_to_a_run_that_lacked_it(qapp: QApplication) -> None:
+    view = detail()
+    offered = {}
+    for kind, reason in (("train", "out_of_memory"), ("export", "out_of_memory"), ("train", "crashed")):
+        view.show(job(1, JobState.FAILED, kind=kind, reason=reason))
+        offered[kind, reason] = view.can_begin_smaller
+    assert [key for key, value in offered.items() if value] == [("train", "out_of_memory")]
 
 
 def test_an_export_shows_its_files_and_no_curve(qapp: QApplication, tmp_path: Path) -> None:

@@ -122,7 +122,13 @@ def test_a_command_is_carried_out_once_and_makes_the_page_busy_meanwhile(qapp: Q
         await seen(lambda: busy == [True, False], "the command")
         room.runs.resume()
         await seen(lambda: len(busy) == 4, "the command")
-        assert room.jobs.commands == [("stop", job(1).id), ("resume", job(1).id)]
+        room.runs.begin_anew(shorter=True)
+        await seen(lambda: len(busy) == 6, "the command")
+        assert room.jobs.commands == [
+            ("stop", job(1).id),
+            ("resume", job(1).id),
+            ("begin anew, shorter=True, qlora=False", job(1).id),
+        ]
         assert room.failures == []
 
     in_loop(qapp, work())

@@ -16,13 +16,14 @@ from academy_desktop.app import RESOURCES, Desk
 from academy_desktop.core.jobs import Jobs
 from academy_desktop.core.paths import DataDir
 from academy_desktop.viewmodels.ports import JobSource, MachineDoctor
+from academy_desktop.viewmodels.queue_end import ShutdownSource
 from academy_desktop.views.kit import Elided
 from academy_desktop.views.look import Look
 from tests.academy_desktop.made_runs import made_machine
 from tests.academy_desktop.viewmodels.making import words
 
 #: More Tab presses than any page has stops.
-MANY_TABS = 60
+MANY_TABS = 200
 
 #: Those of the test in progress: a window is closed before its objects go.
 DESKS: list[Desk] = []
@@ -34,11 +35,12 @@ def make_desk(
     *,
     dark: bool = False,
     doctor: MachineDoctor | None = None,
+    shutdown: ShutdownSource | None = None,
     look: bool = True,
 ) -> Desk:
     """The window's objects; with `look` they know the jobs and the machine, as after the first moment."""
     machine = doctor or made_machine()
-    desk = Desk(Look(app, RESOURCES, dark), words(), jobs, machine)
+    desk = Desk(Look(app, RESOURCES, dark), words(), jobs, machine, shutdown=shutdown)
     DESKS.append(desk)
     if look:
         desk.home.take(machine.glance())
@@ -93,6 +95,11 @@ def takes_keys(part: QWidget) -> bool:
 def accessible_name(part: QWidget) -> str:
     """What a screen reader calls it."""
     return QAccessible.queryAccessibleInterface(part).text(QAccessible.Text.Name)
+
+
+def texts(part: QWidget) -> str:
+    """All that is written."""
+    return "\n".join(one.text() for one in shown_parts(part) if isinstance(one, QLabel | QPushButton))
 
 
 def tab_stops(window: QWidget) -> list[QWidget]:

@@ -12,7 +12,7 @@ from academy_desktop.core.paths import DataDir
 from academy_desktop.views.forecast import ForecastCard
 from tests.academy_desktop.core.estimate.made_shapes import write_full_model
 from tests.academy_desktop.viewmodels.making import QT_SAYS, in_loop, seen
-from tests.academy_desktop.views.making import clipped, settle, shown_parts
+from tests.academy_desktop.views.making import clipped, rested, shown_parts
 from tests.pictures.train import LARGE, SMALL, Room, add_dataset, close, knows
 
 pytestmark = pytest.mark.qt_log_ignore(*QT_SAYS, extend=True)
@@ -47,7 +47,7 @@ async def shown(room: Room) -> ForecastCard:
     card = room.train_page.forecast
     assert card is not None
     await seen(lambda: knows(room), "a forecast")
-    settle()
+    await rested()
     return card
 
 
@@ -62,7 +62,7 @@ def test_it_is_told_whether_it_fits_and_what_takes_the_room(
         assert not card.items.isVisible()
         assert not card.apply.isVisible()
         card.more.click()
-        settle()
+        await rested()
         assert {"Activations", "Weights of the model", "The trainer itself"} <= set(texts(card))
         assert clipped(card) == []
         close(room)

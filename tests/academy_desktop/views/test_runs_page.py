@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from functools import partial
 from pathlib import Path
 
@@ -12,15 +13,45 @@ from PySide6.QtWidgets import QApplication, QInputDialog, QPlainTextEdit
 from academy_desktop.app import Desk
 from academy_desktop.core.history import EventTail
 from academy_desktop.core.paths import DataDir
+from academy_desktop.core.shutdown import ShutdownState, ShutdownStatus
 from academy_desktop.core.states import JobState
+from academy_desktop.viewmodels.figures import Figure
 from academy_desktop.views.runs import RunHead, RunsPage
 from tests.academy_desktop.made_runs import make_run, succeeded
 from tests.academy_desktop.viewmodels.making import QT_SAYS, JobsDouble, event, in_loop, job, seen, steps
-from tests.academy_desktop.views.making import accessible_name, jobs_of, look_again, make_desk, settle, show
+from tests.academy_desktop.views.making import (
+    accessible_name,
+    clipped,
+    jobs_of,
+    look_again,
+    make_desk,
+    settle,
+    show,
+)
 from tests.chaos.driving import fake_jobs, train_recipe
 from trainers.events import Evaluated
 
 pytestmark = pytest.mark.qt_log_ignore(*QT_SAYS, extend=True)
+
+
+class Asked:
+    """Shutting down that stands as a test wants it."""
+
+    def __init__(self, state: ShutdownState) -> None:
+        self._state = state
+
+    def ask(self) -> None:
+        """Nothing is asked for here."""
+
+    def cancel(self) -> None:
+        """Nothing is cancelled here."""
+
+    def dismiss(self) -> None:
+        """Nothing is put away here."""
+
+    def status(self) -> ShutdownStatus:
+        """As it stands."""
+        return ShutdownStatus(self._state, time.time() + 48, "one")
 
 
 def runs_page(desk: Desk) -> RunsPage:
@@ -125,6 +156,7 @@ def test_a_run_in_progress_cannot_be_deleted_or_exported(qapp: QApplication, fil
     assert not head.export.isVisible()
     assert list(entries(head)) == [
         "Save a checkpoint now",
+        "Ask the model now",
         "Pause",
         "Save and free the memory",
         "Rename …",
@@ -183,6 +215,51 @@ def test_a_run_waits_and_goes_on(qapp: QApplication, tmp_path: Path) -> None:
         jobs.wait(name, 30)
 
 
+def test_a_run_that_a_rule_holds_says_so_and_runs_anyway(qapp: QApplication) -> None:
+    held = job(
+        1, JobState.PAUSED, reason="quiet_hours", facts={"until": 0.0}, gpu_celsius=71.4, gpu_watts=88.0
+    )
+    jobs = JobsDouble(held)
+    desk = make_desk(qapp, jobs)
+    head = runs_page(desk).view.head
+    assert head.sentence.text().startswith("Paused until")
+    assert head.anyway.isVisible()
+    assert Figure("Graphics card", "71 °C", "88 W") in desk.runs.detail.figures
+
+    async def press() -> None:
+        head.anyway.click()
+        await seen(lambda: jobs.commands == [("run anyway", held.id)], "the command")
+        await desk.supervisor.close()
+
+    in_loop(qapp, press())
+    jobs.jobs = [job(1, JobState.RUNNING)]
+    look_again(desk)
+    assert not head.anyway.isVisible()
+
+
+@pytest.mark.parametrize(
+    ("state", "offered", "words"),
+    [
+        ("off", ["switch"], ""),
+        ("waiting", ["switch"], ""),
+        ("counting", ["cancel"], "The last run is over. The computer shuts down in"),
+        ("called_off", ["dismiss"], "The computer stays on"),
+    ],
+)
+def test_what_follows_the_last_run_is_offered_below_the_list(
+    qapp: QApplication, state: ShutdownState, offered: list[str], words: str
+) -> None:
+    desk = make_desk(qapp, JobsDouble(job(1, JobState.RUNNING)), shutdown=Asked(state))
+    bar = runs_page(desk).bar
+    assert bar is not None
+    settle()
+    assert bar.isVisible()
+    assert [name for name in ("switch", "cancel", "dismiss") if getattr(bar, name).isVisible()] == offered
+    assert bar.switch.isChecked() is (state in {"waiting", "counting"})
+    assert bar.sentence.text().startswith(words)
+    assert clipped(bar) == []
+
+
 def test_the_page_shows_the_numbers_of_the_run_that_is_chosen(qapp: QApplication, filled: DataDir) -> None:
     desk = make_desk(qapp, jobs_of(filled))
     page = runs_page(desk)
@@ -190,11 +267,14 @@ def test_the_page_shows_the_numbers_of_the_run_that_is_chosen(qapp: QApplication
     assert page.view.head.title.text() == "Kitchen helper"
     assert [tile.isVisible() for tile in page.view.tiles] == [True] * 5 + [False]
     assert page.view.tiles[0].accessibleName() == "Step: 127 / 300 epoch 1.3"
+    assert not page.view.head.shorter.isVisible()
     assert page.view.progress.isVisible()
     assert page.view.progress.value() == 423
     select(desk, JobState.FAILED)
     assert page.view.head.title.text() == "Long stories, large batch"
-    assert "Lower batch_size" in page.view.head.sentence.text()
+    head = page.view.head
+    assert "Close other programs" in head.sentence.text()
+    assert (head.shorter.isVisible(), head.smaller.isVisible()) == (True, True)
     assert not page.view.progress.isVisible()
 
 

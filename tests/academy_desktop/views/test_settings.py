@@ -120,7 +120,10 @@ def test_everything_that_takes_keys_has_a_name_and_is_reached_by_tab(
     assert [name for name in reached if ": " in name] == [
         "Theme: As the system",
         "When the window closes: Ask me",
-        "First values: Balanced",
+        "First values: Balance",
+        "Quiet hours: Off",
+        "On battery: Go on",
+        "While a run pauses: Keep the memory",
     ]
     assert reached.index("Open the folder") < reached.index("Test")
 
@@ -152,13 +155,14 @@ def test_choices_are_shown_and_written(qapp: QApplication, data: DataDir) -> Non
     SettingsFile(data.settings).save(Settings(theme="light", on_close="stop", preset="quick"))
     room, page = shown(qapp, data)
     pressed = {one.text() for one in page.findChildren(QPushButton) if one.isChecked()}
-    assert pressed == {"Light", "Stop and save", "Quick"}
+    own = {"Off", "Every day", "Go on", "Keep the memory"}
+    assert pressed == {"Light", "Stop and save", "Speed"} | own
 
     async def work() -> None:
         room.supervisor.start(room.preferences.keep(), "keep")
         await asyncio.sleep(0)
         segment(page, "Keep training").click()
-        segment(page, "Thorough").click()
+        segment(page, "Quality").click()
         await room.supervisor.close()
 
     in_loop(qapp, work())
@@ -199,7 +203,7 @@ def test_places_and_versions_are_shown(qapp: QApplication, data: DataDir) -> Non
 def test_the_data_folder_opens(qapp: QApplication, data: DataDir) -> None:
     room, _ = shown(qapp, data)
     opened: list[str] = []
-    page = SettingsPage(room.look, room.preferences, words().gettext, opened.append)
+    page = SettingsPage(room.look, room.preferences, room.considerate, words().gettext, opened.append)
     page.setParent(room.window)
     page.show()
     QTest.keyClick(page.open_folder, Qt.Key.Key_Return)

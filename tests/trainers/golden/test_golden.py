@@ -14,7 +14,10 @@ from academy_desktop.core.history import EventTail, History
 from academy_desktop.core.paths import DataDir
 from academy_desktop.core.reader import RunReader
 from academy_desktop.core.recipe_yaml import dump_recipe
+from academy_desktop.core.rehearsal_record import RehearsalRecord
 from academy_desktop.core.states import JobState
+from academy_desktop.core.venom.connections import Connection
+from academy_desktop.core.venom.journal import Entry
 from tests.chaos.driving import fake_jobs, train_recipe, until
 from tests.trainers.golden.protocol import GOLDEN, event_types, lines, load, with_newer_fields
 from trainers import checkpoint
@@ -29,7 +32,20 @@ from trainers.exporting.record import ExportRecord, find_exports
 from trainers.heartbeat import Beat, Heartbeat, read_heartbeat
 from trainers.host_records import Records
 from trainers.inbox import Inbox, Order
-from trainers.layout import Adjusted, Command, ExitRecord, HostRecord, Label, Launch, Manifest, Record, RunDir
+from trainers.layout import (
+    Adjusted,
+    Command,
+    Considerate,
+    ExitRecord,
+    HostRecord,
+    Label,
+    Launch,
+    Manifest,
+    Record,
+    RunDir,
+    ShutdownRecord,
+    ShutdownRequest,
+)
 from trainers.recipe import TrainRecipe
 from trainers.recipe_file import read_recipe
 from trainers.rows import read_rows
@@ -44,6 +60,9 @@ RECORDS: dict[str, type[Record]] = {
     **{f"host.{state}.json": HostRecord for state in HOST_STATES},
     **{f"exit.{reason}.json": ExitRecord for reason in EXIT_REASONS},
     "command.json": Command,
+    "considerate.json": Considerate,
+    "shutdown.json": ShutdownRequest,
+    "shutdown.state.json": ShutdownRecord,
     "adjusted.json": Adjusted,
     "label.json": Label,
     "checkpoints/step-20/manifest.json": Manifest,
@@ -51,6 +70,9 @@ RECORDS: dict[str, type[Record]] = {
     "export.json": ExportRecord,
     "certificate.json": Certificate,
     "evaluation.json": Evaluation,
+    "rehearsal.json": RehearsalRecord,
+    "push.json": Entry,
+    "connection.json": Connection,
 }
 
 
@@ -185,6 +207,7 @@ def test_a_golden_run_directory_is_read_as_a_job(tmp_path: Path) -> None:
         "id": JOB,
         "name": "Replies – zweiter Versuch",
         "kind": "train",
+        "purpose": "",
         "parent": None,
         "state": JobState.STOPPED,
         "reason": "suspended",
@@ -192,15 +215,18 @@ def test_a_golden_run_directory_is_read_as_a_job(tmp_path: Path) -> None:
         "attempt": 2,
         "created_at": 1795502864.0,
         "started_at": 1795502867.0,
-        "ended_at": 1795502890.75,
+        "ended_at": 1795502893.25,
         "step": 1,
         "total_steps": 120,
         "loss": 2.5,
         "eval_loss": 2.625,
         "tokens_per_s": 4096 / 1.25,
         "eta_s": None,
+        "gpu_celsius": None,
+        "gpu_watts": None,
     }
-    assert Inbox(run.commands, 2).new() == [Order("20261124-070102-77ab00", "suspend", 1795503662.5)]
+    order = Order("20261124-070102-77ab00", "suspend", 1795503662.5, "host", "quiet_hours")
+    assert Inbox(run.commands, 2).new() == [order]
     assert Inbox(run.commands, 1).new() == []
     assert read_heartbeat(run.heartbeat) == Beat(41, 1234, 1795502905.5, "training")
     assert checkpoint.newest_good(run.checkpoints) == checkpoint.Search(run.checkpoints / "step-20", 20, ())

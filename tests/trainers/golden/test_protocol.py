@@ -86,7 +86,8 @@ def test_host_and_exit_records_are_named_with_their_values() -> None:
     host, end = quoted(section("host.json")), quoted(section("exit.json"))
     states = literal(HostRecord.model_fields["state"].annotation)
     stalls = literal(HostRecord.model_fields["stalled"].annotation) - {""}
-    assert set(host) - {"patience_s"} == fields(HostRecord) | states | stalls
+    held = literal(HostRecord.model_fields["held"].annotation) - {""}
+    assert set(host) - {"patience_s"} == fields(HostRecord) | states | stalls | held
     reasons = literal(ExitRecord.model_fields["reason"].annotation)
     named = set(end) - {"SIGKILL", "ended", "succeeded", "stopped", "failed"}
     assert named == fields(ExitRecord) | reasons
@@ -133,6 +134,7 @@ def test_the_files_of_a_run_directory_are_where_the_code_looks_for_them() -> Non
     attempt = run.attempt(7)
     paths = [
         run.recipe, run.label, run.events, run.adjusted, run.heartbeat, run.host_lock, run.evaluation,
+        run.rehearsal,
         attempt.launch, attempt.environment, attempt.host, attempt.exit,
     ]  # fmt: skip
     named = {name.replace("<n>", "7") for name in FILES}
