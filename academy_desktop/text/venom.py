@@ -97,6 +97,7 @@ FOUND: Final = {
     ),
     ("folder", "untold"): N_("Venom takes changes from here. Say where its models folder lies."),
     ("folder", "elsewhere"): N_("Venom takes changes from its own computer only, and that is another one."),
+    ("folder", "not_now"): N_("Venom answers, but its Academy takes no changes at this moment."),
     ("folder", "no_answer"): N_("Venom does not answer from here."),
     ("ssh", "answers"): N_("The computer {host} lets users log in over SSH (port {port})."),
     ("ssh", "here"): N_("Venom runs on this computer, so it takes no login."),

@@ -22,7 +22,7 @@ from academy_desktop.text.messages import Description
 from academy_desktop.text.venom import VenomWords
 from academy_desktop.text.venom_window import VenomWindowWords
 from academy_desktop.viewmodels.connection_login import guessed_address
-from academy_desktop.viewmodels.connection_look import ConnectionLook
+from academy_desktop.viewmodels.connection_look import PAUSE_S, ConnectionLook
 from academy_desktop.viewmodels.connection_trial import ConnectionTrial
 from academy_desktop.viewmodels.connection_typed import ROUTES, TypedConnection
 from academy_desktop.viewmodels.recipe_form import Choice
@@ -193,8 +193,7 @@ class ConnectionForm(QObject):
 
     def begin(self) -> None:
         """The form is shown: find out what is there; needs the running loop."""
-        if self.typed.is_url_whole:
-            self._look.begin(checked_url(self.typed.url), pause_s=0)
+        self._look_from_here(pause_s=0)
         if self._old is not None:
             self.test()
 
@@ -214,10 +213,7 @@ class ConnectionForm(QObject):
         self.typed.url = url.strip()
         self.typed.take_back_offers()
         self._retype(of_way=False)
-        if self.typed.is_url_whole:
-            self._look.begin(checked_url(self.typed.url))
-        else:
-            self._look.stop()
+        self._look_from_here()
 
     def choose_way(self, way: str) -> None:
         """Go this way, whatever is found."""
@@ -307,6 +303,13 @@ class ConnectionForm(QObject):
         self.save()
 
     # inside
+
+    def _look_from_here(self, pause_s: float = PAUSE_S) -> None:
+        """Find out what answers at the address, unless only the other computer can tell."""
+        if self.typed.is_url_whole and not self.typed.is_seen_from_there:
+            self._look.begin(checked_url(self.typed.url), pause_s)
+        else:
+            self._look.stop()
 
     @property
     def _known(self) -> Report | None:

@@ -53,6 +53,14 @@ class TypedLogin:
         has_own = not self.port or _ENDS_IN_PORT.search(self.address)
         return self.address if has_own else f"{self.address}:{self.port}"
 
+    @property
+    def host(self) -> str:
+        """The other computer; empty while the address is none."""
+        try:
+            return parse_route(self.full_address).host
+        except AcademyError:
+            return ""
+
     def route(self) -> SshRoute:
         """The route that is meant.
 

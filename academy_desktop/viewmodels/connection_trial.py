@@ -77,6 +77,8 @@ class ConnectionTrial(QObject):
                 shown = await asyncio.to_thread(self._venom.host_key, connection.ssh)
         except AcademyError as error:
             report = Report(connection, troubles=[error])
+        if connection.ssh is not None and secret and not report.reachable:
+            self._venom.secrets.let_go(connection.ssh)  # else it would beat the right one of the keyring
         if number == self._number:
             self._is_running = False
             self._report, self._shown_key = report, shown

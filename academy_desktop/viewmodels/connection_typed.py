@@ -12,6 +12,7 @@ from typing import Final
 from PySide6.QtCore import QObject
 
 from academy_desktop.core.venom.connections import Connection, Route, checked_name, checked_url
+from academy_desktop.core.venom.reach import is_this_computer
 from academy_desktop.viewmodels.connection_login import TypedLogin
 from academy_desktop.viewmodels.models_folder import FolderField
 from academy_desktop.viewmodels.supervisor import Supervisor
@@ -87,7 +88,7 @@ class TypedConnection:
         if self.here.path and self.here.path == offered.get("here"):
             self.here.set("")
         if self.login.address == offered.get("address"):
-            self.login.address = ""
+            self.login.address = self.login.host_key = ""
         if self.far_folder == offered.get("far folder"):
             self.far_folder = ""
         if self.ollama == offered.get("ollama"):
@@ -133,6 +134,14 @@ class TypedConnection:
     def is_url_whole(self) -> bool:
         """Whether there is an address to look at."""
         return bool(self.url) and not self.url_problem
+
+    @property
+    def is_seen_from_there(self) -> bool:
+        """Whether the address is the other computer’s own: asked directly, this one would answer."""
+        host = self.login.host if self.way == "ssh" else ""
+        if not host or not self.is_url_whole or not is_this_computer(self.url):
+            return False
+        return not is_this_computer(f"http://[{host}]" if ":" in host else f"http://{host}")
 
     @property
     def is_whole(self) -> bool:

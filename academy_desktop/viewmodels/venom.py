@@ -244,10 +244,10 @@ class VenomServers(QObject):
 
     def put_to_use(self, adapter_id: str) -> None:
         """Let the chat of the server that is shown use an adapter that lies there."""
-        order = Order(activate=True, adapter_id=adapter_id)
+        name, order = self._shown, Order(activate=True, adapter_id=adapter_id)
 
         def work() -> str:
-            with self._venom.pushing(self._shown, order, Unwatched()) as push:
+            with self._venom.pushing(name, order, Unwatched()) as push:
                 sent = push.run()
             return self._gettext(N_("Venom’s chat uses {model} now.")).format(model=sent.chat_model)
 

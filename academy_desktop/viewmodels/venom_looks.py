@@ -76,12 +76,14 @@ class ServerLooks(QObject):
         self.changed.emit()
 
     async def _look_around(self, shown: str) -> None:
+        begun = dict(self._newest)
         try:
             found = await asyncio.to_thread(self._venom.reports)
         except AcademyError:  # the look at the connections has told it
             return
         for report in found:
             name = report.connection.name
-            if name != shown and name in self._known:
+            is_newest = self._newest.get(name) == begun.get(name)  # no full look has begun meanwhile
+            if name != shown and name in self._known and is_newest:
                 self._reports[name] = report
         self.changed.emit()

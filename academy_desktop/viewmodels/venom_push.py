@@ -285,7 +285,16 @@ class VenomPush(QObject):
         _ = self._gettext
         if sent.rolled_back and sent.previous is not None:
             said = N_("Venom’s chat uses {model} again, as before. The adapter stays there, unused.")
+            if not sent.placed:
+                said = N_("Venom’s chat uses {model} again, as before. The adapter is gone from there.")
             return _(said).format(model=sent.previous.model)
+        if sent.activated:  # as it was before the push
+            return _(N_("Venom’s chat still uses this adapter. Roll back to use what was before it."))
+        over = {step.name for step in sent.steps if step.state in {"done", "kept"}}
+        if "upload" in over and "list" not in over:
+            return _(
+                N_("What was sent lies in the Ollama of this connection, unused. The chat is as it was.")
+            )
         if sent.placed and sent.route == "ollama":
             return _(N_("The adapter lies in Venom’s Ollama, unused. The chat is as it was."))
         if sent.placed:

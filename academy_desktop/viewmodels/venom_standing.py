@@ -13,6 +13,7 @@ from typing import Literal
 from academy_desktop.core.venom.answers import Adapter, Gpu, ServerJob
 from academy_desktop.core.venom.connections import Connection
 from academy_desktop.core.venom.journal import Entry
+from academy_desktop.core.venom.names import DEFAULT_RUNTIME
 from academy_desktop.core.venom.report import Report
 from academy_desktop.text.formats import Formats
 from academy_desktop.text.marking import N_
@@ -102,6 +103,7 @@ class AdapterLine:
 
     Attributes:
         can_use: the server would let its chat use it.
+        can_remove: it can be taken off the server from here.
         was_active: it was active before, by us.
         verdict: what the server's audit says of it, in a word; empty where it was not asked.
     """
@@ -110,6 +112,7 @@ class AdapterLine:
     detail: str
     is_active: bool
     can_use: bool = False
+    can_remove: bool = False
     was_active: bool = False
     verdict: str = ""
     tone: Tone = "neutral"
@@ -323,11 +326,16 @@ class Standings:
         parts.append(incomplete if adapter.metadata_status != "canonical" else refused)
         detail = " · ".join(part for part in parts if part)
         is_known = adapter.metadata_status == "canonical" and verdict not in VERDICTS
-        can_use = is_known and not adapter.is_active and report.can_activate is True
+        # over Ollama, one that the Academy alone has is out of reach
+        is_near = report.connection.route != "ollama" or adapter.source_flow == DEFAULT_RUNTIME
+        can_remove = is_near and not adapter.is_active
+        can_use = is_known and can_remove and report.can_activate is True
         was_active = report.connection.activation_of(adapter.adapter_id) is not None
         word, tone = VERDICT_WORDS.get(verdict, ("", "neutral"))
         said = self._gettext(word) if word else ""
-        return AdapterLine(adapter.adapter_id, detail, adapter.is_active, can_use, was_active, said, tone)
+        return AdapterLine(
+            adapter.adapter_id, detail, adapter.is_active, can_use, can_remove, was_active, said, tone
+        )
 
     def _sender(self, sent: Entry | None) -> str:
         """Who sent it from here, and when."""

@@ -159,7 +159,7 @@ class AdapterRow(QWidget):
         self.use.setAccessibleName(f"{self.use.text()}: {line.name}")
         self.take_away.setAccessibleName(f"{self.take_away.text()}: {line.name}")
         self.use.setVisible(line.can_use)
-        self.take_away.setVisible(not line.is_active)
+        self.take_away.setVisible(line.can_remove)
         name, detail = Elided("body"), Elided("small")
         name.setText(line.name)
         detail.setText(line.detail)

@@ -161,9 +161,10 @@ class Writer:
         self.entry = self._journal.end(self.entry, state, code)
 
     def _take(self, sent: Sent) -> None:
-        known = {"adapter_id": sent.adapter_id, "placed": sent.placed, "before": sent.previous}
+        known = {"adapter_id": sent.adapter_id, "before": sent.previous}
         update = {name: value for name, value in known.items() if value}
-        self.entry = self.entry.model_copy(update={**update, "certified": sent.certified})
+        said = {"placed": sent.placed, "certified": sent.certified}
+        self.entry = self.entry.model_copy(update={**update, **said})
 
 
 def _read(path: Path, *, strict: bool) -> Entry | None:

@@ -111,6 +111,8 @@ class OllamaCarrier:
         made = self._is_made(parcel.adapter_id, naming, gguf.digest)
         with self._stepping.step("upload", {"url": self._ollama.url}) as facts:
             facts["size_bytes"] = gguf.size_bytes
+            if not made:
+                self._require_unused(parcel.adapter_id)
             if made or self._ollama.has_blob(gguf.digest):
                 facts["kept"] = True
             else:
@@ -166,6 +168,7 @@ class OllamaCarrier:
         if self._is_new:
             with contextlib.suppress(AcademyError):  # it is in nobody's way
                 self._ollama.delete(chat_model(adapter_id))
+                self._stepping.sent.placed = False
 
     # inside
 
@@ -183,6 +186,15 @@ class OllamaCarrier:
                 known=", ".join(models),
                 pull=naming.model_id,
             )
+
+    def _require_unused(self, adapter_id: str) -> None:
+        """Refuse to make a model anew while the chat uses it: nothing would lead back to what it was.
+
+        Raises:
+            AcademyError: `venom_adapter_in_use`.
+        """
+        if adapter_of(self.look().model) == adapter_id:
+            raise AcademyError(ErrorCode.VENOM_ADAPTER_IN_USE, adapter=adapter_id)
 
     def _is_made(self, adapter_id: str, naming: Naming, sha256: str) -> bool:
         made = self._ollama.show(chat_model(adapter_id))

@@ -192,7 +192,8 @@ class Placement:
             known = None
         if isinstance(known, dict) and parcel.metadata.items() <= known.items():
             return "kept"
-        self._folder.replace(name, _as_json(parcel.metadata))
+        there = known if isinstance(known, dict) else {}  # the server's own words among it: its signature
+        self._folder.replace(name, _as_json({**there, **parcel.metadata}))
         return "mended"
 
     # making

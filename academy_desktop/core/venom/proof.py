@@ -81,7 +81,8 @@ class Proof:
     def _follow(self, job: str) -> None:
         """Wait for a job; one that nobody waits for any more is stopped."""
         try:
-            for event in self._jobs.follow(job):
+            # looked at while it waits for its turn too, when it has nothing to tell
+            for event in self._jobs.follow(job, look=lambda _: self._stepping.end_if_cancelled()):
                 self._stepping.listener.event(event)
                 self._stepping.end_if_cancelled()
             summary = self._jobs.wait(job)

@@ -169,9 +169,10 @@ def adapters_on(reach: Reach) -> tuple[Adapter, ...]:
 
 def _adapters_over(client: VenomClient, ollama: OllamaClient) -> tuple[Adapter, ...]:
     seen = look_at_accounts(client, registry=False)
-    made = made_adapters(ollama, seen.model)
-    known = {one.adapter_id for one in seen.adapters}
-    return (*seen.adapters, *(one for one in made if one.adapter_id not in known))
+    made = {one.adapter_id: one for one in made_adapters(ollama, seen.model)}
+    if seen.adapter_id in made:  # active by the registry, whatever the chat uses
+        made[seen.adapter_id] = made[seen.adapter_id].model_copy(update={"is_active": True})
+    return (*made.values(), *(one for one in seen.adapters if one.adapter_id not in made))
 
 
 class _Look:

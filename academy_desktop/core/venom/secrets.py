@@ -41,6 +41,10 @@ class Secrets:
         """Keep a secret until the program ends."""
         self._held[_name(route)] = secret
 
+    def let_go(self, route: SshRoute) -> None:
+        """Hold a secret no longer; what the keyring has stays there."""
+        self._held.pop(_name(route), None)
+
     def keep(self, route: SshRoute, secret: str) -> None:
         """Keep a secret in the keyring; it is held in any case.
 

@@ -274,18 +274,22 @@ class Venom:
 
         Raises:
             AcademyError: `connection_unknown`, `offline`, `push_running`, `venom_adapter_in_use`,
-                `venom_adapter_gone`; what is wrong with the server or its folder.
+                `venom_adapter_gone`; `venom_without_folder` for one of a models folder, which Ollama does
+                not reach; what is wrong with the server or its folder.
         """
         with self._alone(), self._reach(self.connections.get(name)) as reach:
             reach.client.greet()
             seen = look(reach.client, registry=reach.ollama is None)
             if adapter_id in {seen.adapter_id, adapter_of(seen.model)}:
                 raise AcademyError(ErrorCode.VENOM_ADAPTER_IN_USE, adapter=adapter_id)
+            lies_there = adapter_id in {one.adapter_id for one in seen.adapters}
             if reach.ollama is not None:
+                if lies_there:
+                    raise AcademyError(ErrorCode.VENOM_WITHOUT_FOLDER, connection=name)
                 if not reach.ollama.delete(chat_model(adapter_id)):
                     raise AcademyError(ErrorCode.VENOM_ADAPTER_GONE, path=adapter_id)
                 return
-            if adapter_id not in {one.adapter_id for one in seen.adapters}:
+            if not lies_there:
                 raise AcademyError(ErrorCode.VENOM_ADAPTER_GONE, path=adapter_id)
             Placement(reach.folder(), self._means.owner).remove(adapter_id)
 

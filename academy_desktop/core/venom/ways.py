@@ -70,7 +70,7 @@ class _Venom:
     """What the server says of itself, as far as it answers from here."""
 
     answers: bool = False
-    takes_changes: bool = False
+    takes_changes: bool | None = None  #: None: it did not say
     folder: str = ""
     models: tuple[str, ...] = ()
 
@@ -82,6 +82,7 @@ def find_ways(connection: Connection, limits: Limits = LIMITS) -> WaysFound:
         connection: a draft will do. Its SSH port and the address of its Ollama are tried where it has them.
         limits: seconds that each trial may take.
     """
+    connection = _from_here(connection)
     with ThreadPoolExecutor(max_workers=3) as pool:
         venom = pool.submit(_ask_venom, connection.url, limits)
         ssh = pool.submit(_ssh, connection, limits)
@@ -105,7 +106,7 @@ def _ask_venom(url: str, limits: Limits) -> _Venom:
             return _Venom()
         return _Venom(
             answers=True,
-            takes_changes=_or(client.takes_changes, False),
+            takes_changes=_or(client.takes_changes, None),
             folder=_or(client.models_folder, ""),
             models=_or(lambda: _ollama_models(client), ()),
         )
@@ -139,12 +140,15 @@ def _ssh(connection: Connection, limits: Limits) -> Way:
 
 def _without_need(way: Way, venom: _Venom, *, here: bool) -> Way:
     """On this computer a login leads nowhere that one is not already."""
-    return Way("ssh", "no", "here", way.facts) if here and venom.takes_changes else way
+    is_needless = here and venom.answers and venom.takes_changes is not False
+    return Way("ssh", "no", "here", way.facts) if is_needless else way
 
 
 def _folder(venom: _Venom, *, here: bool) -> Way:
     if not venom.answers:
         return Way("folder", "no", "no_answer")
+    if venom.takes_changes is None:
+        return Way("folder", "no", "not_now")
     if not venom.takes_changes:
         return Way("folder", "no", "elsewhere")
     folder = Path(venom.folder)
@@ -166,11 +170,25 @@ def _ollama(url: str, found: tuple[str, tuple[str, ...]], venom: _Venom) -> Way:
     return Way("ollama", "works", "shared", facts) if shared else Way("ollama", "could", "unsure", facts)
 
 
+def _from_here(connection: Connection) -> Connection:
+    """The same with the address as this computer sees it: over SSH it is one of the other computer."""
+    route, parts = connection.ssh, urlsplit(connection.url)
+    is_there = route is not None and not is_this_computer(f"http://{_in_url(route.host)}")
+    if route is None or not is_there or not is_this_computer(connection.url):
+        return connection
+    host = _in_url(route.host)
+    place = f"{host}:{parts.port}" if parts.port else host
+    return connection.model_copy(update={"url": parts._replace(netloc=place).geturl()})
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
 def _ollama_url(connection: Connection) -> str:
     if connection.ollama:
         return connection.ollama
-    host = urlsplit(connection.url).hostname or ""
-    return f"http://[{host}]:{OLLAMA_PORT}" if ":" in host else f"http://{host}:{OLLAMA_PORT}"
+    return f"http://{_in_url(urlsplit(connection.url).hostname or '')}:{OLLAMA_PORT}"
 
 
 def _or(ask: Callable[[], T], otherwise: T) -> T:

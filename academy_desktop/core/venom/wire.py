@@ -61,7 +61,11 @@ class Wire:
                 `venom_answer_invalid`; as the door.
         """
         request = self._request(method, path, **sent)
-        timeout = httpx.Timeout(limit_s, connect=min(limit_s, self._limits.connect_s))
+        # an answer may take long to make, but whatever takes none of what is sent has gone
+        limits = self._limits
+        timeout = httpx.Timeout(
+            limit_s, connect=min(limit_s, limits.connect_s), write=min(limit_s, limits.read_s)
+        )
         request.extensions["timeout"] = timeout.as_dict()
         deadline = time.monotonic() + limit_s
         try:

@@ -218,8 +218,8 @@ VENOM: Final = {
     ),
     ErrorCode.VENOM_ADAPTER_IN_USE: ErrorText(
         N_("The adapter is in use"),
-        N_("Venom’s chat uses[ {adapter}| this adapter] at this moment, so it stays on the server."),
-        N_("Roll the server back first, then remove the adapter."),
+        N_("Venom’s chat uses[ {adapter}| this adapter] at this moment, so it stays on the server as it is."),
+        N_("Roll the server back first, then remove the adapter or send it again."),
     ),
     ErrorCode.VENOM_UPLOAD_DAMAGED: ErrorText(
         N_("The file did not arrive whole"),

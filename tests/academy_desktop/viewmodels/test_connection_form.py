@@ -162,6 +162,33 @@ def test_what_answers_at_an_address_is_found_out_while_it_is_typed(qapp: QApplic
     assert not any(one.path.startswith("/elsewhere") for one in bench.server.asked)
 
 
+def test_an_address_of_the_other_computer_is_not_looked_at_on_this_one(
+    qapp: QApplication, bench: Bench
+) -> None:
+    def use(form: ConnectionForm) -> None:
+        form.choose_way("ssh")
+        form.set_ssh("ada@venom.invalid")
+        form.set_url(bench.server.url)
+        assert not form.is_looking
+        form.choose_way("folder")
+        form.set_url(bench.server.url)
+        assert form.is_looking
+
+    used(qapp, bench, use, "found")
+
+
+def test_a_host_key_goes_with_the_address_that_was_filled_in(qapp: QApplication, bench: Bench) -> None:
+    def use(form: ConnectionForm) -> None:
+        form.choose_way("ssh")
+        form.typed.offer(here="", far_folder="", address="ada@venom.home", ollama="")
+        assert form.typed.login.address == "ada@venom.home"
+        form.typed.login.host_key = "ssh-ed25519 AAAA"
+        form.set_url("http://other.home:8000")
+        assert (form.typed.login.address, form.typed.login.host_key) == ("", "")
+
+    used(qapp, bench, use, "typed.name")
+
+
 def test_a_saved_connection_is_there_shown_and_looked_at(qapp: QApplication, bench: Bench) -> None:
     def use(form: ConnectionForm) -> None:
         form.set_name("lab")

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from threading import Event
 
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
+from academy_desktop.core.venom.report import Report
 from academy_desktop.core.venom.steps import Order
 from tests.academy_desktop.core.venom.making import Watcher, make_finished_run
 from tests.academy_desktop.viewmodels.making import QT_SAYS, seen
@@ -34,6 +36,36 @@ def activate_one(bench: Bench) -> str:
 
 
 # looking
+
+
+def test_a_brief_look_that_comes_late_leaves_what_is_known_in_full(
+    qapp: QApplication, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (NAME, "other"):
+        bench.remember(name)
+    go_on, look_around = Event(), bench.venom.reports
+
+    def late() -> Sequence[Report]:
+        found = look_around()
+        assert go_on.wait(30)
+        return found
+
+    monkeypatch.setattr(bench.venom, "reports", late)
+
+    async def select() -> None:
+        try:
+            await bench.start()
+            bench.servers.select("other")
+            await bench.settled()
+        finally:
+            go_on.set()
+        await bench.idle("venom servers")
+
+    act(qapp, bench, select)
+    assert bench.servers.standing is not None
+    assert {line.label: line.value for line in bench.servers.standing.lines}["Activation"] == (
+        "Allowed from here"
+    )
 
 
 def test_without_connections_that_is_known(qapp: QApplication, bench: Bench) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from PySide6.QtWidgets import QApplication
 
+from academy_desktop.core.venom.service import Unwatched
+from academy_desktop.core.venom.steps import Order
 from tests.academy_desktop.core.venom.making import make_finished_run
 from tests.academy_desktop.viewmodels.making import seen
-from tests.academy_desktop.viewmodels.venom_making import Bench, act, benches
+from tests.academy_desktop.viewmodels.venom_making import NAME, Bench, act, benches
 from tests.venom_server.ollama import OllamaServer, OllamaState
 
 BASE = "gemma3:4b"
@@ -62,3 +64,44 @@ def test_an_adapter_reaches_the_chat_over_ollama_and_leaves_it_again(
         *["skipped"] * 2,
     ]
     assert bench.state.model == BASE
+
+
+def test_what_lies_in_ollama_after_a_failure_is_said(qapp: QApplication, bench: Bench) -> None:
+    make_finished_run(bench.data)
+    said: list[str] = []
+
+    async def whole() -> None:
+        bench.venom.connections.add(NAME, bench.server.url, ollama=ollama.url)
+        await bench.start()
+        bench.state.switches.chat = ""
+        await bench.pushed()
+        said.append(bench.push.outcome.undone if bench.push.outcome else "")
+        ollama.state.models = list(bench.state.ollama)  # Venom uses another one
+        bench.push.again()
+        await seen(lambda: bench.push.outcome, "the second try")
+        await bench.settled()
+        said.append(bench.push.outcome.undone if bench.push.outcome else "")
+
+    with OllamaServer(OllamaState(bench.state.ollama)) as ollama:
+        act(qapp, bench, whole)
+    assert said == [
+        "Venom’s chat uses gemma3:4b again, as before. The adapter is gone from there.",
+        "What was sent lies in the Ollama of this connection, unused. The chat is as it was.",
+    ]
+
+
+def test_what_only_the_academy_has_is_neither_used_nor_taken_away(qapp: QApplication, bench: Bench) -> None:
+    run = make_finished_run(bench.data)
+    bench.remember()
+
+    async def whole() -> None:
+        with bench.venom.pushing(NAME, Order(run.job), Unwatched()) as push:
+            push.run()
+        bench.venom.connections.add(NAME, bench.server.url, ollama=ollama.url)
+        await bench.start()
+
+    with OllamaServer(OllamaState(bench.state.ollama)) as ollama:
+        act(qapp, bench, whole)
+    assert bench.servers.standing is not None
+    [line] = bench.servers.standing.adapters
+    assert (line.can_use, line.can_remove) == (False, False)

@@ -283,6 +283,23 @@ def test_while_another_window_sends_nothing_is_sent(qapp: QApplication, bench: B
 
 
 @pytest.mark.usefixtures("run")
+def test_an_adapter_that_was_active_before_is_not_said_to_be_unused(qapp: QApplication, bench: Bench) -> None:
+    async def push() -> None:
+        await bench.start()
+        await bench.pushed()
+        bench.state.switches.chat = ""
+        bench.push.again()
+        await seen(lambda: bench.push.outcome, "the second try")
+        await bench.settled()
+
+    act(qapp, bench, push)
+    assert ended(bench).title == "The chat gives no answer"
+    still = "Venom’s chat still uses this adapter. Roll back to use what was before it."
+    assert ended(bench).undone == still
+    assert bench.state.model.startswith("venom-adapter-")
+
+
+@pytest.mark.usefixtures("run")
 def test_when_the_way_back_fails_too_nothing_is_promised(qapp: QApplication, bench: Bench) -> None:
     bench.state.gate.clear()
 

@@ -10,7 +10,16 @@ import pytest
 
 from academy_desktop.core.venom.connections import Before
 from academy_desktop.core.venom.steps import Order, StepName
-from tests.academy_desktop.core.venom.making import NAME, Bench, Watcher, make_finished_run, placed, refusal
+from tests.academy_desktop.core.venom.making import (
+    NAME,
+    Bench,
+    Watcher,
+    make_finished_run,
+    placed,
+    refusal,
+    write_certificate,
+    write_gguf,
+)
 from tests.venom_server.ollama import OllamaServer, OllamaState
 from trainers.errors import AcademyError, ErrorCode
 
@@ -79,6 +88,19 @@ def test_a_repeated_push_sends_and_makes_nothing_again(far: Far) -> None:
     assert far.bench.venom.rollback(NAME).model == BASE
 
 
+def test_the_model_that_the_chat_uses_is_not_made_anew(far: Far) -> None:
+    run = make_finished_run(far.bench.data)
+    sent = far.bench.push(run)
+    write_certificate(write_gguf(run, b"GGUF" + b"\7" * 400), passed=True)
+    before = dict(far.ollama.state.made)
+    with refusal(ErrorCode.VENOM_ADAPTER_IN_USE) as facts:
+        far.bench.push(run)
+    assert facts == {"adapter": sent.adapter_id}
+    assert far.ollama.state.made == before
+    far.bench.venom.rollback(NAME)
+    assert far.bench.push(run).verified
+
+
 def test_an_academy_that_is_off_is_not_needed(far: Far) -> None:
     far.bench.state.switches.academy = False
     assert far.bench.push(make_finished_run(far.bench.data)).verified
@@ -133,6 +155,9 @@ def test_a_chat_that_says_nothing_is_undone_and_one_that_is_not_there_is_left_ou
         far.bench.push(run)
     assert far.bench.both() == (None, BASE)
     assert far.made() == []
+    assert far.bench.last is not None
+    assert not far.bench.last.placed
+    assert not far.bench.venom.journal.all()[-1].placed
 
 
 def test_an_ollama_that_is_not_venom_s_is_found_out(far: Far) -> None:
@@ -206,6 +231,26 @@ def test_adapters_are_listed_put_to_use_and_deleted(far: Far) -> None:
     assert far.made() == [f"{one.chat_model}:latest"]
     with refusal(ErrorCode.VENOM_ADAPTER_GONE):
         bench.venom.remove_adapter(NAME, two.adapter_id)
+
+
+def test_what_lies_in_the_models_folder_is_listed_and_left_alone(far: Far) -> None:
+    bench, run = far.bench, make_finished_run(far.bench.data)
+    bench.venom.connections.add(NAME, bench.server.url, bench.models_dir)
+    bench.state.switches.remote = False
+    there = bench.push(run, activate=False).adapter_id
+    bench.venom.connections.add(NAME, bench.server.url, ollama=far.ollama.url)
+    assert [(one.adapter_id, one.source_flow) for one in bench.venom.adapters(NAME)] == [(there, "desktop")]
+    sent = bench.push(run)
+    assert sent.adapter_id == there
+    assert [(one.source_flow, one.is_active) for one in bench.venom.adapters(NAME)] == [("ollama", True)]
+    bench.venom.rollback(NAME)
+    with refusal(ErrorCode.VENOM_WITHOUT_FOLDER):
+        bench.venom.remove_adapter(NAME, there)
+    assert far.made() == [f"{sent.chat_model}:latest"]
+    assert list(placed(bench.models_dir)) == [there]
+    bench.state.activate({"adapter_id": there, "runtime_id": "ollama", "model_id": "smollm2:135m"})
+    assert bench.both() == (there, BASE)
+    assert bench.venom.report(NAME).active_adapter == there  # by the registry alone
 
 
 def test_the_way_back_of_a_push_that_nobody_remembers_is_the_base_model(far: Far) -> None:

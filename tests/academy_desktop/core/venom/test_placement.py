@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,9 @@ def test_what_the_server_wrote_into_the_description_is_kept(models_dir: Path, pa
     path.write_text(json.dumps(json.loads(path.read_text()) | {"chat_signature": {"signed": True}}))
     assert placement.place(parcel) == "kept"
     assert json.loads(path.read_text())["chat_signature"] == {"signed": True}
+    parcel = replace(parcel, metadata={**parcel.metadata, "created_at": "2027"})
+    assert placement.place(parcel) == "mended"
+    assert json.loads(path.read_text()) == {**parcel.metadata, "chat_signature": {"signed": True}}
 
 
 @pytest.mark.parametrize("damage", ["{", "[]", "{}", '{"metadata_version": 1}', None])

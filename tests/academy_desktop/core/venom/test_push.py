@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from academy_desktop.core.venom.connections import Before
+from academy_desktop.core.venom.packing import Packing
 from academy_desktop.core.venom.steps import Order, Step, StepName
 from tests.academy_desktop.core.venom.making import (
+    BEGAN,
     NAME,
     SECRET_PATH,
     STEPS,
@@ -24,6 +26,7 @@ from tests.academy_desktop.core.venom.making import (
     write_certificate,
     write_gguf,
 )
+from tests.academy_desktop.made_runs import held_lock, make_run
 from trainers.digest import sha256_of_file
 from trainers.errors import ErrorCode
 from trainers.exporting.record import record_path
@@ -519,6 +522,26 @@ def test_a_push_may_run_in_a_thread_and_be_cancelled_from_another(bench: Bench) 
         thread.join()
     assert push.sent.cancelled
     assert [step.name for step in push.sent.steps] == ["connect", "export", "certify", "place", "list"]
+
+
+def test_a_job_that_only_waits_is_stopped_by_a_cancellation(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = make_run(bench.data, "Waiting", BEGAN, total_steps=2, number=9).run
+    monkeypatch.setattr(Packing, "order_gguf", lambda packing, run: waiting.job)
+    run = make_finished_run(bench.data, gguf=False)
+
+    def cancel(moment: str, name: StepName) -> None:
+        if (moment, name) == ("started", "export"):
+            push.cancel()
+
+    lock = held_lock(waiting.host_lock)
+    with bench.venom.pushing(NAME, Order(run.job), Watcher(cancel)) as push:
+        sent = push.run()
+    lock.release()
+    assert sent.cancelled
+    [command] = waiting.commands.glob("*.json")
+    assert json.loads(command.read_text())["command"] == "stop"
 
 
 # the adapter for llama.cpp

@@ -51,6 +51,19 @@ def test_to_another_computer_ssh_comes_before_ollama(bench: Bench) -> None:
     assert ways.ways[1].facts == {"url": ollama.url, "version": "0.24.0"}
 
 
+def test_over_ssh_this_computer_is_not_taken_for_the_other_one(bench: Bench) -> None:
+    ways = found(draft("home", bench.server.url, ssh=SshRoute(user="ada", host="venom.invalid")))
+    assert {way.reason for way in ways.values()} == {"no_answer"}
+    assert ways["ollama"].facts["url"] == "http://venom.invalid:11434"
+
+
+def test_an_academy_that_is_off_is_not_taken_for_another_computer_s(bench: Bench) -> None:
+    bench.state.switches.academy = False
+    ways = found(as_seen(bench.server.url))
+    assert (ways["folder"].fit, ways["folder"].reason) == ("no", "not_now")
+    assert ways["ssh"].reason == "here"
+
+
 def test_an_ollama_with_other_models_is_not_taken_for_venom_s(bench: Bench) -> None:
     with OllamaServer(OllamaState(["mistral:7b"])) as ollama:
         way = found(as_seen(bench.server.url, ollama=ollama.url))["ollama"]
