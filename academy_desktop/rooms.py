@@ -223,6 +223,7 @@ class Rooms:
         made.told.connect(hall.tell)
         made.started.connect(lambda job: hall.go("runs", job))
         self._begin(made.follow, "train")
+        self._begin(made.advice.follow, "advice")
         return made
 
     @cached_property
@@ -295,6 +296,7 @@ class Rooms:
             hall.supervisor,
         )
         made.learned.connect(self.forecast.refresh)
+        made.learned.connect(self.train.advice.again)
         self.train.changed.connect(made.changed)  # what can be tried hangs on the form
         return made
 
@@ -452,4 +454,5 @@ class Rooms:
         )
         considerate.told.connect(hall.tell)
         self._begin(self.preferences.look, "settings' look")
+        self._begin(considerate.look, "rules' look")
         return SettingsPage(hall.look, self.preferences, considerate, hall.words.gettext)

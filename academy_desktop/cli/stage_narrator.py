@@ -33,7 +33,8 @@ class StageNarrator:
         self._following().progress(done, total, detail)
 
     def job(self, job: str) -> None:
-        """A job was queued."""
+        """A job was queued: it may have to wait for another run."""
+        self._following().progress(0, 0, self._session.words.gettext("Waiting for its turn …"))
 
     def event(self, event: AnyEvent) -> None:
         """The job said something."""

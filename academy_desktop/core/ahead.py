@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ class Ahead:
         self._lock = threading.Lock()
         self._host: subprocess.Popen[bytes] | None = None
         self._engine = ""
+        self._died: set[str] = set()
         self._pid = 0
 
     def prepare(self, engine: str) -> None:
@@ -51,21 +52,16 @@ class Ahead:
         if sys.platform == "win32":
             return
         with self._lock:
-            if self._host is not None and self._engine == engine and self._is_there():
-                return
+            if self._host is not None and self._engine == engine:
+                if self._is_there():
+                    return
+                self._died.add(engine)  # what ended while it waited would end again
             self._end()
-            if psutil.virtual_memory().available < _SPARE_BYTES:
+            if engine in self._died or psutil.virtual_memory().available < _SPARE_BYTES:
                 return
-            environment = self._environment()
-            serves = [str(self._python), "-P", "-m", "trainers"]
-            order = {
-                "argv": [str(self._python), "-P", "-m", _MODULE, engine],
-                "serves": serves,
-                "cwd": str(self._folder),
-                "environment": environment,
-            }
-            with contextlib.suppress(OSError):
-                self._start(order, environment)
+            # whatever is the matter, a job says it in its own words
+            with contextlib.suppress(OSError, subprocess.SubprocessError):
+                self._start(engine, self._environment())
                 self._engine = engine
 
     @property
@@ -102,11 +98,17 @@ class Ahead:
                 host.stdin.close()
                 host.stdout.close()
 
-    def _start(self, order: dict[str, Any], environment: Mapping[str, str]) -> None:
+    def _start(self, engine: str, environment: dict[str, str]) -> None:
+        order = {
+            "argv": [str(self._python), "-P", "-m", _MODULE, engine],
+            "serves": [str(self._python), "-P", "-m", "trainers"],
+            "cwd": str(self._folder),
+            "environment": environment,
+        }
         host = subprocess.Popen(
             [str(self._python), "-P", "-S", "-m", "trainers.host_ahead"],
             cwd=self._folder,
-            env=dict(environment),
+            env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -20,6 +20,7 @@ from trainers.files import lines_of, open_regular
 from trainers.recipe import DatasetRef, TrainRecipe
 from trainers.rendering import Renderer
 from trainers.rows import example_of
+from trainers.space import disk_full, is_full
 
 #: More rows than are wanted are rendered, for the longest in bytes are not always the longest in tokens.
 SPARE = 16
@@ -120,14 +121,20 @@ def write_excerpt(folder: Path, train: Sequence[Row], held_out: Sequence[Row]) -
     """Write rows as a dataset that a trainer reads, into a new folder.
 
     Raises:
+        AcademyError: `disk_full`.
         OSError: it cannot be written.
     """
-    folder.mkdir(parents=True)
     digest = hashlib.sha256()
-    for split, rows in (("train", train), ("eval", held_out)):
-        content = b"".join(to_json(row) + b"\n" for row in _numbered(rows))
-        (folder / f"{split}.jsonl").write_bytes(content)
-        digest.update(content)
+    try:
+        folder.mkdir(parents=True)
+        for split, rows in (("train", train), ("eval", held_out)):
+            content = b"".join(to_json(row) + b"\n" for row in _numbered(rows))
+            (folder / f"{split}.jsonl").write_bytes(content)
+            digest.update(content)
+    except OSError as error:
+        if is_full(error):
+            raise disk_full(folder.parent) from error
+        raise
     return DatasetRef(id=folder.name, path=str(folder), sha256=digest.hexdigest())
 
 

@@ -18,7 +18,7 @@ from academy_desktop.core.estimate.forecast import Forecast, Subject
 from academy_desktop.core.estimate.machine import Machine
 from academy_desktop.core.estimate.model_shape import ModelShape
 from academy_desktop.core.estimate.service import Estimate, Estimates
-from academy_desktop.core.trials import WORKS, Trials
+from academy_desktop.core.trials import WORKS, Trials, lacked_memory
 from trainers import choice
 from trainers.engines.cpu.architecture import refusal
 from trainers.errors import AcademyError, ErrorCode, Fact
@@ -109,15 +109,15 @@ class Judge:
         )
 
     def _no_bitsandbytes(self, recipe: TrainRecipe) -> str:
-        """Why bitsandbytes does not work here: a few words, or nothing, as where nobody asks for it."""
+        """Why bitsandbytes does not work here: a few words, or nothing, as where nobody asks or can tell."""
         hardware = recipe.hardware
         if hardware.quantization != "nf4" and hardware.optimizer != "adamw_8bit":
             return ""
         try:
             outcome = self._trials.ask().four_bit
         except AcademyError as error:
-            return str(error.facts.get("detail") or error.code.replace("_", " "))
-        return "" if outcome == WORKS else outcome
+            outcome = str(error.facts.get("detail") or error.code.replace("_", " "))
+        return "" if outcome == WORKS or lacked_memory(outcome) else outcome
 
     def _refused(self, recipe: TrainRecipe, asked: str, detail: str) -> Misfit:
         path, nearest = _ASKED.get(asked, ("hardware.engine", "auto"))

@@ -136,6 +136,10 @@ class RunReader:
             waits=self._waits(host) if alive else "",
         )
         self._host = host
+        newest = self.run.last_attempt()
+        if newest is not None and newest.number != attempt.number:  # its host has begun the next meanwhile
+            facts, more = self._gather()
+            return facts, events + more
         return facts, events
 
     def _waits(self, host: HostRecord | None) -> str:
@@ -145,6 +149,8 @@ class RunReader:
             return ""
         if host.stalled in _TROUBLES:  # the trainer is not started yet
             return host.stalled
+        if host.state != "running":  # the heartbeat is an earlier attempt's
+            return ""
         beat = read_heartbeat(self.run.heartbeat)
         if beat is None or beat.waits is None or beat.t < (host.trainer_started_at or 0.0):
             return ""

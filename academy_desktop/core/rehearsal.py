@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
@@ -116,7 +117,8 @@ class Rehearsal:
             outlook=self._outlook(recipe),
         )
         if record.job:
-            write_record(self._workshop.data.run(record.job).rehearsal, record)
+            with suppress(OSError):  # what came out is told all the same
+                write_record(self._workshop.data.run(record.job).rehearsal, record)
         return record
 
     def _go(self, recipe: TrainRecipe, folder: Path, course: _Course) -> None:

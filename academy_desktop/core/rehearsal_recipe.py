@@ -101,6 +101,7 @@ def _hardware(real: Hardware) -> Hardware:
         engine="auto" if real.engine == "unsloth" else real.engine,
         precision="auto" if real.precision == "fp16" else real.precision,
         quantization="none",
+        optimizer="auto" if real.optimizer == "adamw_8bit" else real.optimizer,
         threads=None if real.device == "cuda" else real.threads,
     )
 
@@ -108,7 +109,7 @@ def _hardware(real: Hardware) -> Hardware:
 def _changes(real: TrainRecipe, made: TrainRecipe, stage: Stage) -> Iterator[Change]:
     if real.hardware.device == "cuda" or (real.hardware.device == "auto" and stage.has_gpu):
         yield Change(code="device")
-    for name in ("engine", "precision", "quantization"):
+    for name in ("engine", "precision", "quantization", "optimizer"):
         was = getattr(real.hardware, name)
         if was != getattr(made.hardware, name):
             yield Change(code=name, facts={"value": was})

@@ -101,7 +101,11 @@ class Shutdown:
         """What became of the last request, for as long as that is news."""
         if record is None or record.state not in _OUTCOMES:
             return ShutdownStatus()
-        if time.time() - self._state.stat().st_mtime > TOLD_S:
+        try:
+            age_s = time.time() - self._state.stat().st_mtime
+        except FileNotFoundError:  # dismissed at this moment
+            return ShutdownStatus()
+        if age_s > TOLD_S:
             return ShutdownStatus()
         return ShutdownStatus(record.state, None, record.job, record.detail)
 

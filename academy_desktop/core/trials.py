@@ -16,8 +16,8 @@ from academy_desktop.core.tasks import Tasks
 from trainers.errors import AcademyError
 from trainers.layout import Record, write_record
 
-#: What a step says that worked.
-WORKS = "ok"
+#: What a step says that worked; what stands in the words of one that had no memory.
+WORKS, NO_MEMORY = "ok", "out of memory"
 
 
 class Outcome(Record):
@@ -27,6 +27,16 @@ class Outcome(Record):
     cuda: bool
     bf16: str
     four_bit: str
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether it may be another in a minute: something else holds the GPU's memory now."""
+        return lacked_memory(self.bf16) or lacked_memory(self.four_bit)
+
+
+def lacked_memory(outcome: str) -> bool:
+    """Whether a step failed of what else was in the memory then, which says nothing of the step."""
+    return NO_MEMORY in outcome.lower()
 
 
 class Trials:
@@ -44,7 +54,9 @@ class Trials:
             found = read_if_whole(self._path, Outcome)
         except AcademyError:
             return None
-        return found if found is not None and found.under == self._versions() else None
+        if found is None or found.is_passing or found.under != self._versions():
+            return None
+        return found
 
     def ask(self) -> Outcome:
         """What they show: as known, or tried now, which takes some seconds.
@@ -57,8 +69,10 @@ class Trials:
     def run(self) -> dict[str, Any]:
         """Try now, and keep what came of it; raises as `Tasks.run`."""
         found = self._tasks.run("trial-steps", {})
-        with suppress(OSError):  # they are tried again the next time
-            write_record(self._path, self._outcome(found))
+        outcome = self._outcome(found)
+        if not outcome.is_passing:
+            with suppress(OSError):  # they are tried again the next time
+                write_record(self._path, outcome)
         return found
 
     def _outcome(self, found: Mapping[str, Any]) -> Outcome:

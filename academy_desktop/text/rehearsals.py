@@ -48,6 +48,7 @@ CHANGES: Final = {
     "engine": N_("the engine that this processor has instead of {value}"),
     "precision": N_("another number format instead of {value}"),
     "quantization": N_("whole weights instead of 4 bit ({value})"),
+    "optimizer": N_("the usual optimizer instead of {value}"),
     "batch_size": N_("{after} rows at once instead of {before}"),
     "batches": N_("{after} batches per step instead of {before}"),
     "learning_rate": N_("a learning rate of {after} instead of {before}, as a miniature needs it"),

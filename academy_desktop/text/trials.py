@@ -10,6 +10,7 @@ from typing import Protocol
 
 from academy_desktop.text.formats import Formats
 from academy_desktop.text.marking import N_
+from academy_desktop.text.templates import fill
 
 
 class TrialFacts(Protocol):
@@ -38,18 +39,20 @@ class TrialWords:
         self._gettext = gettext
         self._formats = formats
 
-    def outcome(self, found: TrialFacts, run_s: float) -> str:
-        """What it took, and what the run would take: `run_s` seconds."""
+    def outcome(self, found: TrialFacts, run_s: float | None) -> str:
+        """What it took, and what the run would take: `run_s` seconds, where that is known."""
         said = N_(
-            "The trial used {memory} and {step} a step with the longest rows: the run would take {time}."
+            "The trial used {memory} and {step} a step with the longest rows[: the run would take {time}]."
         )
         if found.device == "cuda":
             said = N_(
-                "The trial used {memory} of the graphics card and {step} a step with the longest rows: the "
-                "run would take {time}."
+                "The trial used {memory} of the graphics card and {step} a step with the longest rows[: the "
+                "run would take {time}]."
             )
-        return self._gettext(said).format(
-            memory=self._formats.size(found.peak_bytes),
-            step=self._formats.brief(found.step_s),
-            time=self._formats.duration(run_s),
-        )
+        facts = {
+            "memory": self._formats.size(found.peak_bytes),
+            "step": self._formats.brief(found.step_s),
+        }
+        if run_s is not None:
+            facts["time"] = self._formats.duration(run_s)
+        return fill(self._gettext(said), facts)

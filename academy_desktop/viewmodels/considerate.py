@@ -192,6 +192,8 @@ class ConsiderateForm(QObject):
             self._show(await asyncio.to_thread(work))
         except AcademyError as error:
             self.told.emit(self._messages.describe(error.code, error.facts))
+            with suppress(AcademyError):  # what could not be saved is not in force
+                self._show(await asyncio.to_thread(self._store.load))
 
     def _show(self, rules: Considerate) -> None:
         if rules.quiet_hours is not None:

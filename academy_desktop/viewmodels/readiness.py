@@ -108,7 +108,9 @@ class Readiness(QObject):
     async def _wait(self, seconds: float | None) -> bool:
         """Wait until the page is seen, or no longer; False when the seconds are over before that."""
         try:
-            await asyncio.wait_for(self._turn.wait(), seconds)
+            # Not `wait_for`, which swallows a cancellation that comes with the event.
+            async with asyncio.timeout(seconds):
+                await self._turn.wait()
         except TimeoutError:
             return False
         self._turn.clear()

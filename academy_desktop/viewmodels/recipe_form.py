@@ -198,6 +198,11 @@ class RecipeForm:
         """Whether somebody put something into a field that was not filled in."""
         return path in self._by_hand
 
+    @property
+    def all_filled_in(self) -> Mapping[str, Value]:
+        """What was filled into all fields, as it is now."""
+        return dict(self._filled_in)
+
     def filled_in(self, path: str) -> Value:
         """What was filled into a field."""
         return self._filled_in[path]

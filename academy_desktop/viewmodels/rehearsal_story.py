@@ -72,6 +72,7 @@ class RehearsalStory(Stages):
         match event.payload:
             case Started(total_steps=total):
                 self._steps = total
+                self._change(self._current, detail=self._gettext(N_("Starting; this takes a few seconds.")))
             case Phase() as phase:
                 said = self._messages.phase(phase.name)
                 said = f"{said} · {phase.detail}" if phase.detail else said

@@ -69,9 +69,9 @@ class Stages:
         self._change(name, state="running")
 
     def take_job(self, job: str) -> None:
-        """The stage's job was queued."""
+        """The stage's job was queued: it may have to wait for another run."""
         if self._current is not None:
-            self._change(self._current, detail=self._gettext(N_("Starting; this takes a few seconds.")))
+            self._change(self._current, detail=self._gettext(N_("Waiting for its turn …")))
 
     def _leave(self, name: str) -> None:
         seconds = self._clock() - self._begun_at

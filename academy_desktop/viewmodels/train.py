@@ -186,7 +186,8 @@ class Train(QObject):
         if self.state != "ready":
             return self._gettext(N_("A dataset and a model are needed first."))
         wrong = self._words.wrong(tuple(self.form.problems.values()))
-        return wrong or self._words.doing(self._doing)
+        fitting = N_("Values for this time are being chosen.") if self.advice.is_fitting else ""
+        return wrong or self._words.doing(self._doing) or (fitting and self._gettext(fitting))
 
     @property
     def can_start(self) -> bool:
@@ -200,12 +201,7 @@ class Train(QObject):
         self._due.set()
 
     async def follow(self) -> None:
-        """Look for datasets and models whenever that is due, and at what is chosen, until cancelled."""
-        async with asyncio.TaskGroup() as both:
-            both.create_task(self._keep_looking())
-            both.create_task(self.advice.follow())
-
-    async def _keep_looking(self) -> None:
+        """Look for datasets and models whenever that is due, until cancelled."""
         while True:
             await self._due.wait()
             self._due.clear()

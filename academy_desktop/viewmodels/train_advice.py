@@ -7,7 +7,7 @@ found.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from PySide6.QtCore import QObject, Signal
@@ -15,6 +15,7 @@ from PySide6.QtCore import QObject, Signal
 from academy_desktop.text.guide import BUDGETS, GuideWords
 from academy_desktop.text.marking import N_
 from academy_desktop.text.messages import Messages
+from academy_desktop.viewmodels.recipe_fields import Value
 from academy_desktop.viewmodels.recipe_form import Choice, RecipeForm
 from academy_desktop.viewmodels.train_sources import FittedFacts, RecipeBook
 from trainers.errors import AcademyError
@@ -29,6 +30,9 @@ MOST_MINUTES = 7 * 24 * 60
 
 #: What is said of in the time's own sentence, and not again as having given way.
 _TIMED: Final = frozenset({"training.num_epochs", "training.max_steps", "training.warmup_steps"})
+
+#: What values are found for: a recipe without its name, the seconds there are, and the fields that stay.
+Asked = tuple[TrainRecipe, float, frozenset[str]]
 
 
 class Page(Protocol):
@@ -73,9 +77,11 @@ class Advice(QObject):
         self._minutes = ""
         self._sentence = ""
         self._due = asyncio.Event()
-        self._fitted: tuple[TrainRecipe, float, frozenset[str]] | None = None
+        self._fitted: Asked | None = None
+        self._filled_in: Mapping[str, Value] = {}  # as the answer to it left the form
         self._judged: TrainRecipe | None = None
         self._busy = False
+        self._follows = False
 
     # how long it may take
 
@@ -142,20 +148,40 @@ class Advice(QObject):
         """Whether something is still to be found out."""
         return self._busy or self._due.is_set()
 
+    @property
+    def is_fitting(self) -> bool:
+        """Whether values for the time there is are still to be found: those in the form are not meant."""
+        asked = self._asked() if self._follows else None
+        return asked is not None and not self._is_fitted(asked)
+
     def look(self) -> None:
         """The page changed: look at the next chance."""
         self._due.set()
 
+    def again(self) -> None:
+        """Find out everything anew: a trial has taught what answers."""
+        self._fitted = self._judged = None
+        self._due.set()
+        self.changed.emit()
+
     async def follow(self) -> None:
         """Keep up with the page, until cancelled."""
-        while True:
-            await self._due.wait()
-            self._busy = True
-            self._due.clear()
-            await asyncio.sleep(QUIET_S)
-            if not self._due.is_set():
-                await self._find_out()
-            self._busy = False
+        self._follows = True
+        try:
+            while True:
+                await self._due.wait()
+                self._busy = True
+                self._due.clear()
+                await asyncio.sleep(QUIET_S)
+                if not self._due.is_set():
+                    await self._find_out()
+                self._busy = False
+        except Exception:  # a mistake of ours: nobody is to wait for values that are never found
+            self._follows = self._busy = False
+            self.changed.emit()
+            raise
+        finally:
+            self._follows = False
 
     async def _find_out(self) -> None:
         if await self._fit():
@@ -174,23 +200,31 @@ class Advice(QObject):
 
     async def _fit(self) -> bool:
         """Fit the values into the time, if that is new; returns whether anything changed."""
-        budget_s, basis, form = self._budget_s, self._page.basis, self._page.form
-        wanted = form.with_changes(basis) if basis is not None else None
-        if budget_s is None or wanted is None or basis is None:
-            return False
-        asked = (wanted, budget_s, frozenset(form.changed))
-        if asked == self._fitted:
+        asked, basis = self._asked(), self._page.basis
+        if asked is None or basis is None or self._is_fitted(asked):
             return False
         try:
             found = await asyncio.to_thread(self._recipes.fit, *asked)
         except AcademyError as error:
             found, self._sentence = None, self._messages.describe(error.code, error.facts).sentence
-        if (form.with_changes(basis), self._budget_s, frozenset(form.changed)) != asked:
+        if self._asked() != asked:
             return False  # asked otherwise meanwhile
-        self._fitted = asked
         if found is not None:
             self._take(basis, found)
+        self._fitted, self._filled_in = asked, self._page.form.all_filled_in
         return True
+
+    def _asked(self) -> Asked | None:
+        """What values are to be found for; nothing where time does not matter, or something is wrong."""
+        budget_s, basis, form = self._budget_s, self._page.basis, self._page.form
+        wanted = form.with_changes(basis) if basis is not None else None
+        if budget_s is None or wanted is None:
+            return None
+        return wanted.model_copy(update={"name": ""}), budget_s, frozenset(form.changed)
+
+    def _is_fitted(self, asked: Asked) -> bool:
+        """Whether that was answered, and nothing else was filled in since."""
+        return asked == self._fitted and self._page.form.all_filled_in == self._filled_in
 
     def _take(self, basis: TrainRecipe, found: FittedFacts) -> None:
         form = self._page.form

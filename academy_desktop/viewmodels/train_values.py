@@ -19,6 +19,7 @@ class Filling:
         self.presets: Presets = {}
         self.longest: int | None = None
         self._preset = ""
+        self._given: TrainRecipe | None = None
         self._basis: TrainRecipe | None = None
 
     @property
@@ -35,34 +36,34 @@ class Filling:
         """Fill in the values of a preset; what was typed gives way."""
         if preset in self.presets:
             self._preset = preset
-            self._basis = self._of_preset(self._form.method)
+            self._given = self.presets[preset][self._form.method]
+            self._basis = self._readable(self._given)
             self._form.take(self._basis)
 
     def from_recipe(self, recipe: TrainRecipe) -> None:
         """Fill in the values of a recipe; what was typed gives way. It may be one of a preset."""
         self._form.take(recipe)
-        self._basis = recipe
+        self._given = self._basis = recipe
         held = (name for name, of in self.presets.items() if self._form.holds(of[recipe.method]))
         self._preset = next(held, "")
 
     def follow(self, method: Method, usual: str) -> bool:
-        """Fill in what a method and the model need, but for what was typed.
+        """Fill in what a method and the model need, but for what was typed; nothing where both are as before.
 
         Returns whether values of an earlier recipe, of another method, gave way to the preset `usual`.
         """
-        replaced = method != self._form.method and not self._preset and usual in self.presets
+        before, learned = self._basis, self._form.method
+        replaced = method != learned and not self._preset and usual in self.presets
         if replaced:
             self._preset = usual
         if self._preset:
-            self._basis = self._of_preset(method)
-        elif self._basis is not None:
-            self._basis = self._readable(self._basis)
-        if self._basis is not None:
-            self._form.refill(self._basis)
+            self._given = self.presets[self._preset][method]
+        if self._given is not None:
+            self._basis = self._readable(self._given)  # from what was given: the next model may read more
+            # the same values again would stand where those are that were fitted into a time
+            if self._basis != before or method != learned:
+                self._form.refill(self._basis)
         return replaced
-
-    def _of_preset(self, method: Method) -> TrainRecipe:
-        return self._readable(self.presets[self._preset][method])
 
     def _readable(self, recipe: TrainRecipe) -> TrainRecipe:
         """A recipe with no limit above what the model reads."""

@@ -88,6 +88,8 @@ class Trying(QObject):
         self._supervisor = supervisor
         self._walk: Walk[Trial] = Walk(supervisor, self.changed.emit, "trial")
         self._preparing = False
+        self._tried: TrainRecipe | None = None
+        self._found: Trial | None = None
         self._text = ""
         self._next_step = ""
 
@@ -110,13 +112,21 @@ class Trying(QObject):
 
     @property
     def text(self) -> str:
-        """What it does now, what it took, or why it failed."""
-        return self._text
+        """What it does now, what it took, or why it failed; nothing where that was another recipe."""
+        if self.is_running:
+            return self._text
+        draft = self._draft()
+        if _of_any_length(draft) != _of_any_length(self._tried):
+            return ""
+        if self._found is None:
+            return self._text
+        seconds = self._found.estimate.forecast.seconds if draft == self._tried else None
+        return self._words.outcome(self._found, seconds)
 
     @property
     def next_step(self) -> str:
         """What can be done where it failed; else nothing."""
-        return self._next_step
+        return self._next_step if self.text else ""
 
     # what the user does
 
@@ -124,6 +134,7 @@ class Trying(QObject):
         """Take a few real steps of what the form shows."""
         if self.can_start:
             self._preparing = True
+            self._tried, self._found = self._draft(), None
             self._say(N_("Starting; this takes a few seconds."))
             self.changed.emit()
             self._supervisor.start(self._begin(), "trial begins")
@@ -157,6 +168,11 @@ class Trying(QObject):
 
     # inside
 
+    def _draft(self) -> TrainRecipe | None:
+        """What the form shows, whatever the run is called."""
+        draft = self._page.draft
+        return draft.model_copy(update={"name": ""}) if draft is not None else None
+
     async def _begin(self) -> None:
         try:
             recipe = await self._page.made()
@@ -172,7 +188,7 @@ class Trying(QObject):
         self._walk.start(self, errand)
 
     def _finish(self, found: Trial) -> None:
-        self._text = self._words.outcome(found, found.estimate.forecast.seconds)
+        self._found = found
         self.learned.emit()
 
     def _fail(self, error: AcademyError | None) -> None:
@@ -184,3 +200,11 @@ class Trying(QObject):
 
     def _say(self, text: str) -> None:
         self._text, self._next_step = self._gettext(text), ""
+
+
+def _of_any_length(recipe: TrainRecipe | None) -> TrainRecipe | None:
+    """A recipe but for how long it goes on, which a trial does not look at."""
+    if recipe is None:
+        return None
+    length = {"num_epochs": 1, "max_steps": None, "warmup_steps": 0, "warmup_ratio": None}
+    return recipe.model_copy(update={"training": recipe.training.model_copy(update=length)})

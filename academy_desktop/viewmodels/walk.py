@@ -69,6 +69,7 @@ class Ear:
     def stage(self, name: Any) -> None:
         """A stage begins."""
         self._job = ""
+        self._listen()
         self._note(lambda: self._listener.begin(name))
 
     def told(self, done: int, total: int, detail: str) -> None:
@@ -77,8 +78,9 @@ class Ear:
         self._note(lambda: self._listener.take_progress(done, total, detail))
 
     def job(self, job: str) -> None:
-        """A job of the stage was queued."""
+        """A job of the stage was queued; where nobody listens any more, whoever queued it ends it again."""
         self._job = job
+        self._listen()
         self._note(lambda: self._listener.take_job(job))
 
     def event(self, event: AnyEvent) -> None:
@@ -96,7 +98,7 @@ class Ear:
         self._deaf = True
 
     def _listen(self) -> None:
-        """End the work where nothing is left behind: a job that was just queued must be followed first."""
+        """End the work where nobody wants to hear of it any more."""
         if self._deaf:
             raise CancelledError
 
@@ -194,7 +196,10 @@ class Walk(Generic[T]):
             errand.failed(None)
             raise
         else:
-            errand.done(outcome)
+            if self._cancelled:  # a job that was stopped before its first word ended without a word to us
+                errand.failed(None)
+            else:
+                errand.done(outcome)
         finally:
             ear.close()
             self._ear = None

@@ -177,6 +177,7 @@ class Room:
         """As the window does: look for everything, and keep what is chosen."""
         for work in (
             self.train.follow(),
+            self.train.advice.follow(),
             self.forecast.follow(),
             self.preferences.look(),
             self.preferences.keep(),

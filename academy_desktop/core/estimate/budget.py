@@ -24,6 +24,8 @@ SHORTEST, LONGEST, LENGTH_STEP = 256, 8192, 256
 MAY_BE_CUT = 0.05
 #: The fields that decide how long a run takes, and where rows are cut.
 EPOCHS, STEPS, LENGTH = "training.num_epochs", "training.max_steps", "training.max_seq_length"
+#: The field that must be less than the steps.
+WARM_UP = "training.warmup_steps"
 #: Fewer steps teach nothing that is worth having.
 LEAST_STEPS = 10
 #: How often a number of steps is forecast again, until it is in time.
@@ -86,8 +88,8 @@ def fit_budget(
             outcome = "whole" if epochs == wanted else "fewer"
             return _fitted(tried, chosen | values, outcome, made, wanted)
         if EPOCHS in pinned:
-            return _fitted(tried, chosen, "own", made, wanted)
-    return _by_steps(tried, made, budget_s, forecast, chosen, wanted)
+            return _fitted(tried, chosen | values, "own", made, wanted)
+    return _by_steps(tried, made, budget_s, forecast, chosen, wanted, pinned)
 
 
 def fitting_length(tokens: int, most: int) -> int:
@@ -116,20 +118,26 @@ def _by_steps(
     forecast: Callable[[TrainRecipe], Estimate],
     chosen: dict[str, Value],
     wanted: int,
+    pinned: Collection[str],
 ) -> Fitted:
     """End one pass after so many steps as there is time for; what comes beside them is told by forecasts."""
+    warm_up = recipe.training.warmup_steps
+    least = max(LEAST_STEPS, warm_up + 1) if WARM_UP in pinned else LEAST_STEPS
     values: dict[str, Value] = {}
     ended, made = recipe, once
     for _ in range(TRIES):
         share = max(budget_s - START_S, 1.0) / max(made.seconds - START_S, 1.0)
-        steps = max(int(made.steps * min(share, 1.0)), LEAST_STEPS)
-        warmup = min(recipe.training.warmup_steps, max(steps // 10, 1))
-        values = {STEPS: steps, "training.warmup_steps": warmup}
+        steps = max(int(made.steps * min(share, 1.0)), least)
+        values = {STEPS: steps}
+        if WARM_UP not in pinned:
+            values[WARM_UP] = min(warm_up, max(steps // 10, 1))
         ended = _with(recipe, values)
         made = forecast(ended).forecast
-        if made.seconds <= budget_s or steps == LEAST_STEPS:
+        if made.seconds <= budget_s or steps == least:
             break
-    outcome: Outcome = "part" if made.seconds <= budget_s else "too_little"
+    outcome: Outcome = "own" if least > LEAST_STEPS else "too_little"
+    if made.seconds <= budget_s:
+        outcome = "part"
     values = chosen | {EPOCHS: 1} | values
     return _fitted(ended, values, outcome, made, wanted, share=made.steps / max(once.steps, 1))
 

@@ -111,7 +111,7 @@ def _count(
 def _length(renderer: Renderer, row: Mapping[str, Any]) -> RowLength:
     """Count one row, of whatever kind (PROTOCOL.md, "Datasets")."""
     if "text" in row:
-        tokens = len(renderer.encode(row["text"]))
+        tokens = len(renderer.beginning) + len(renderer.encode(row["text"]))
         return RowLength(tokens, max(tokens - 1, 0))
     asked = row["messages"]
     if "chosen" in row:

@@ -137,6 +137,13 @@ def test_four_bit_that_does_not_load_is_refused_after_one_trial(court: Court) ->
     assert court.judge().judge(four_bit) == ()
 
 
+def test_a_gpu_that_is_full_just_now_says_nothing_of_four_bit(court: Court) -> None:
+    four_bit = changed(court.recipe, hardware={"quantization": "nf4"})
+    full = "OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 MiB."
+    assert court.judge(trials={**WORKING, "four_bit": full}).judge(four_bit) == ()
+    assert not court.data.trials.exists()
+
+
 def test_a_driver_too_old_for_pytorch_is_refused_where_the_gpu_is_asked_for(court: Court) -> None:
     on_gpu = changed(court.recipe, hardware={"device": "cuda"})
     misfit = only(court.judge(gpus=[OLD_DRIVER]).judge(on_gpu))

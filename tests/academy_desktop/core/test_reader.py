@@ -219,6 +219,17 @@ def test_a_run_that_waits_for_its_disk_pauses_and_says_for_how_much(made: MadeRu
     lock.release()
 
 
+def test_what_the_heartbeat_of_a_killed_trainer_said_is_over(made: MadeRun) -> None:
+    lock = held_lock(made.run.host_lock)
+    made.started().steps(1, 9)
+    Heartbeat(made.run.heartbeat).waits("disk_full", 1_000_000)
+    launch_again(made)
+    write_record(made.run.attempt(2).host, HostRecord(state="waiting", pid=1, started_at=BEGAN))
+    assert look(made).state is JobState.QUEUED
+    made.close()
+    lock.release()
+
+
 def test_a_job_whose_trainer_has_no_room_to_start_pauses(made: MadeRun) -> None:
     lock = held_lock(made.run.host_lock)
     record = HostRecord(state="waiting", pid=1, started_at=BEGAN, stalled="disk_full")

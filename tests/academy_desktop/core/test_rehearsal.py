@@ -46,19 +46,21 @@ def test_what_a_processor_has_not_gives_way_and_is_said() -> None:
     real = recipe(
         hardware={
             "device": "cuda", "engine": "unsloth", "precision": "fp16", "quantization": "nf4", "threads": 64,
+            "optimizer": "adamw_8bit",
         },
         training={"batch_size": 16, "gradient_accumulation_steps": 8, "max_seq_length": 8192},
     )  # fmt: skip
     made, changes = rehearsal_of(real, stage(longest=8000, typical=2000))
     hardware = made.hardware
     assert (hardware.device, hardware.engine, hardware.precision) == ("cpu", "auto", "auto")
-    assert (hardware.quantization, hardware.threads) == ("none", None)
+    assert (hardware.quantization, hardware.threads, hardware.optimizer) == ("none", None, "auto")
     training = made.training
     assert (training.max_steps, training.max_seq_length) == (STEPS, 8192)
     assert (training.batch_size, training.gradient_accumulation_steps) == (2, 1)
     assert (made.model.id, made.dataset.id, made.lora) == ("small", "few", real.lora)
     assert [change.code for change in changes] == [
-        "device", "engine", "precision", "quantization", "batch_size", "batches", "learning_rate",
+        "device", "engine", "precision", "quantization", "optimizer", "batch_size", "batches",
+        "learning_rate",
     ]  # fmt: skip
 
 

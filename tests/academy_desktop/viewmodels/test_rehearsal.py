@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from PySide6.QtWidgets import QApplication
 from academy_desktop.core.paths import DataDir
 from academy_desktop.core.rehearsal_record import STAGES as CORE_STAGES
 from academy_desktop.text.rehearsals import STAGES
+from academy_desktop.viewmodels.walk import CancelledError, Ear
 from tests.academy_desktop.viewmodels.making import QT_SAYS, in_loop, seen
 from tests.pictures import train
 from tests.pictures.export import a_step, says
@@ -31,6 +33,7 @@ from tests.pictures.rehearsal import (
 )
 from trainers.errors import AcademyError, ErrorCode
 from trainers.events import Phase
+from trainers.recipe import TrainRecipe
 
 pytestmark = pytest.mark.qt_log_ignore(*QT_SAYS, extend=True)
 
@@ -128,6 +131,45 @@ def test_a_rehearsal_that_is_cancelled_stops_its_job_and_says_nothing(
     assert room.told == []
 
 
+def test_one_that_is_cancelled_while_its_job_waits_finds_nothing(qapp: QApplication, data: DataDir) -> None:
+    class Waiting(Played):
+        """Its job never says a word."""
+
+        def run(self, recipe: TrainRecipe, audience: Any) -> Any:
+            audience.stage("training")
+            audience.job("20261124-064744-3f9a1c")
+            assert self.go_on.wait(60.0)
+            return record(LOST_TEMPLATE)
+
+    room = Room(qapp, data, rehearsal=Waiting())
+
+    async def act() -> None:
+        room.rehearsing.start()
+        await seen(lambda: "Waiting" in room.rehearsing.story.stages[2].detail, "the job")
+        room.rehearsing.cancel()
+        await seen(lambda: not room.rehearsing.is_running, "the end")
+
+    in_room(room, act)
+    assert room.rehearsal.stopped == ["20261124-064744-3f9a1c"]
+    assert room.rehearsing.story.verdict is None
+    assert room.rehearsing.story.is_cut_short
+
+
+def test_nothing_is_queued_after_a_cancellation(qapp: QApplication, data: DataDir) -> None:
+    room = Room(qapp, data)
+
+    async def act() -> None:
+        ear = Ear(asyncio.get_running_loop(), room.rehearsing.story, lambda: None)
+        ear.close()
+        with pytest.raises(CancelledError):
+            ear.stage("training")
+        with pytest.raises(CancelledError):
+            ear.job("20261124-064744-3f9a1c")
+        assert ear.in_progress  # remembered all the same, so that it can be stopped
+
+    in_loop(qapp, act())
+
+
 def test_a_trial_is_told_and_the_forecast_made_anew(qapp: QApplication, data: DataDir) -> None:
     trial = Played((says(Phase(name="training")), a_step(3, 3)))
     room = Room(qapp, data, trial=trial)
@@ -137,12 +179,15 @@ def test_a_trial_is_told_and_the_forecast_made_anew(qapp: QApplication, data: Da
         room.trying.learned.connect(lambda: learned.append(True))
         trial.outcome = tried(data, await room.train.made())
         room.trying.start()
-        await seen(lambda: learned, "the end of the trial")
+        await seen(lambda: learned and not room.trying.is_running, "the end of the trial")
 
     in_room(room, act)
     said = room.trying.text.replace("\N{NO-BREAK SPACE}", " ")
-    assert said.startswith("The trial used 3.1 GiB and 4.2s a step")
-    assert not room.trying.is_running
+    assert said.startswith("The trial used 3.1 GiB and 4.2s a step with the longest rows: the run would")
+    room.train.set("training.num_epochs", "7")  # what a step takes is as it was, how long it goes on is not
+    assert room.trying.text.endswith("with the longest rows.")
+    room.train.set("training.batch_size", "1")
+    assert room.trying.text == ""
 
 
 def test_a_trial_without_memory_says_what_to_do(qapp: QApplication, data: DataDir) -> None:

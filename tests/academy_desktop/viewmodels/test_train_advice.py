@@ -21,10 +21,13 @@ from academy_desktop.core.recipes import Recipes
 from academy_desktop.core.runtimes import Runtimes
 from academy_desktop.core.tasks import Tasks
 from academy_desktop.text.guide import BUDGETS
+from academy_desktop.viewmodels.recipe_fields import NAME
+from academy_desktop.viewmodels.recipe_form import RecipeForm
+from academy_desktop.viewmodels.train_values import Filling
 from tests.academy_desktop.core.estimate.made_shapes import write_full_model
 from tests.academy_desktop.core.test_environment import answering
 from tests.academy_desktop.core.test_judge import WORKING
-from tests.academy_desktop.viewmodels.making import in_loop, seen
+from tests.academy_desktop.viewmodels.making import in_loop, seen, words
 from tests.academy_desktop.viewmodels.test_train import Room
 from tests.pictures.train import LARGE, add_dataset, add_pairs, sources_of
 
@@ -65,6 +68,7 @@ class Judged(Room):
 
         async def work() -> None:
             self.supervisor.start(self.train.follow(), "follow")
+            self.supervisor.start(self.train.advice.follow(), "advice")
             try:
                 await talk()
             finally:
@@ -91,6 +95,19 @@ def test_no_limit_above_the_model_s_is_filled_in(room: Judged) -> None:
     assert room.train.form.value("training.max_seq_length") == "512"
 
 
+def test_a_look_at_a_model_that_reads_less_leaves_the_limit_of_the_next(room: Judged) -> None:
+    given, said = room.train.basis, words()
+    assert given is not None
+    training = given.training.model_copy(update={"max_seq_length": 2048})
+    form = RecipeForm(said.messages, said.formats, said.gettext)
+    filling = Filling(form)
+    filling.from_recipe(given.model_copy(update={"training": training}))
+    for longest, limit in ((4096, "2048"), (512, "512"), (4096, "2048")):
+        filling.longest = longest
+        filling.follow("sft", "")
+        assert form.value("training.max_seq_length") == limit
+
+
 def test_a_time_chooses_passes_and_steps_and_says_why(qapp: QApplication, room: Judged) -> None:
     train = room.train
     train.choose_preset("thorough")
@@ -109,6 +126,28 @@ def test_a_time_chooses_passes_and_steps_and_says_why(qapp: QApplication, room: 
         assert train.form.value("training.num_epochs") == "4"
         assert train.form.value("training.max_steps") == ""
         assert train.advice.sentence == ""
+
+    room.run(qapp, talk)
+
+
+def test_nothing_begins_with_values_that_are_not_those_for_the_time(qapp: QApplication, room: Judged) -> None:
+    train = room.train
+    train.choose_preset("thorough")
+
+    async def talk() -> None:
+        await room.say("minutes", "1")
+        assert train.can_start
+        room.look()  # the page is seen again: what is filled in is what the sentence says
+        assert (train.form.value("training.num_epochs"), train.can_start) == ("1", True)
+        train.set(NAME, "Kitchen helper")
+        assert train.can_start
+        train.choose_preset("thorough")
+        assert train.reason == "Values for this time are being chosen."
+        await room.say()
+        assert (train.form.value("training.num_epochs"), train.can_start) == ("1", True)
+        train.advice.again()
+        assert train.reason == "Values for this time are being chosen."
+        await seen(lambda: train.can_start, "the values")
 
     room.run(qapp, talk)
 

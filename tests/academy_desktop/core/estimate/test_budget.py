@@ -88,9 +88,16 @@ def test_what_cannot_be_in_time_is_said_with_the_least_there_is(room: Room) -> N
 
 def test_what_somebody_set_stays(room: Room) -> None:
     fitted = room.fit(1, pinned=("training.num_epochs",))
-    assert (fitted.outcome, fitted.recipe, fitted.fields) == ("own", room.recipe, ())
+    assert (fitted.outcome, fitted.recipe) == ("own", room.recipe)
+    ended = room.fit(1, with_training(room.recipe, max_steps=10), ("training.num_epochs",))
+    assert ended.recipe == room.recipe
+    assert ("training.max_steps", None) in ended.fields  # the form is filled in as it was forecast
     own = with_training(room.recipe, max_steps=40)
     assert room.fit(1, own, ("training.max_steps",)).recipe == own
+    warm = room.fit(1, with_training(room.recipe, warmup_steps=30), ("training.warmup_steps",))
+    steps, warm_up = warm.recipe.training.max_steps, warm.recipe.training.warmup_steps
+    assert (warm.outcome, steps, warm_up) == ("own", 31, 30)
+    assert "training.warmup_steps" not in dict(warm.fields)
 
 
 def test_values_are_fitted_into_the_memory_unless_somebody_set_them(room: Room) -> None:
