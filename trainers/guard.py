@@ -84,7 +84,7 @@ class Guard:
         """Decide what follows when the attempt before this one was ended by a lack of memory.
 
         Raises:
-            AcademyError: `out_of_memory` when the host tries again by itself, and nothing is left to be tried.
+            AcademyError: `out_of_memory` when the host tries again by itself and nothing is left to try.
         """
         earlier = [number for number in self._run.attempt_numbers() if number < attempt]
         if not earlier or not _was_out_of_memory(self._run, max(earlier)):
@@ -190,7 +190,10 @@ class LossWatch:
 def is_within_update(error: BaseException) -> bool:
     """Whether an error rose inside an optimizer's update, which may then have been taken in part."""
     frames = traceback.extract_tb(error.__traceback__)
-    return any("torch/optim/" in frame.filename.replace("\\", "/") for frame in frames)
+    # our own engine takes the new values over (`refresh`) before it counts the step
+    return any(
+        frame.name == "refresh" or "torch/optim/" in frame.filename.replace("\\", "/") for frame in frames
+    )
 
 
 def _was_out_of_memory(run: RunDir, attempt: int) -> bool:

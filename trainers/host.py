@@ -37,7 +37,7 @@ from trainers.host_sensors import Sensors
 from trainers.host_shutdown import shut_down_if_wanted
 from trainers.host_tidy import make_temporary, tidy_before, tidy_behind
 from trainers.host_watch import Sign, Watch, look_at
-from trainers.inbox import Inbox
+from trainers.inbox import HOST, Inbox
 from trainers.inbox import Order as Command
 from trainers.locks import FileLock
 from trainers.space import trouble_of
@@ -236,7 +236,8 @@ class Host:
     def _hear(self) -> list[Command]:
         """The new commands; those that concern the rules are obeyed."""
         orders = self._inbox.new()
-        self._is_to_end |= any(order.name in {"stop", "suspend", "kill"} for order in orders)
+        ends = {"stop", "suspend", "kill"}
+        self._is_to_end |= any(order.name in ends and order.by != HOST for order in orders)
         if self._holding.hear(orders):
             self._rules.waive()
         return orders

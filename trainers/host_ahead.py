@@ -22,7 +22,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from trainers.host import detach, hold
+from trainers.foreign import way_out
+from trainers.host import FOREIGN_EXIT_CODE, detach, hold
 from trainers.host_prepared import PreparedTrainer
 
 #: Seconds between two looks at whether the trainer still waits.
@@ -43,6 +44,9 @@ def main() -> int:
         prepared.give_back()
         return 0
     run_dir, attempt = Path(job["run_dir"]), int(job["attempt"])
+    if way_out(run_dir) is not None:  # the host that is started instead says so
+        prepared.give_back()
+        return FOREIGN_EXIT_CODE
     return hold(run_dir, attempt, lambda: _take_over(run_dir, attempt), prepared)
 
 
@@ -57,9 +61,10 @@ def _wait(prepared: PreparedTrainer) -> dict[str, Any] | None:
 
 def _take_over(run_dir: Path, attempt: int) -> bool:
     """Say that the lock is held, and leave whoever started this."""
-    _say({"holds": True})
+    # before the promise: without them the job gets another host
     log = os.open(run_dir / "attempts" / str(attempt) / "host.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     nothing = os.open(os.devnull, os.O_RDONLY)
+    _say({"holds": True})
     for source, targets in ((nothing, (0,)), (log, (1, 2))):
         for target in targets:
             os.dup2(source, target)

@@ -83,12 +83,13 @@ class Records:
 
     def gpu(self, reading: GpuReading) -> None:
         """Say how warm the graphics card is and what it draws, when that has changed."""
-        self._say(gpu_celsius=reading.celsius, gpu_watts=reading.watts)
+        # the reserve is for the last words
+        self._say(spend=False, gpu_celsius=reading.celsius, gpu_watts=reading.watts)
 
-    def _say(self, **news: object) -> None:
+    def _say(self, *, spend: bool = True, **news: object) -> None:
         if any(self._host[name] != value for name, value in news.items()):
             self._host.update(news)
-            self._write("host.json", self._host)
+            self._write("host.json", self._host, spend=spend)
 
     def exit(
         self,
@@ -131,9 +132,10 @@ class Records:
             del self._unwritten[name]
         return True
 
-    def _write(self, name: str, record: dict[str, Any]) -> None:
+    def _write(self, name: str, record: dict[str, Any], *, spend: bool = True) -> None:
+        """Write a record, now or when the disk takes it; to `spend` the reserve may make room for it."""
         self._unwritten[name] = json.dumps(record, indent=1).encode() + b"\n"
-        if not self.settle():
+        if not self.settle() and spend:
             self._reserve.unlink(missing_ok=True)
             self.settle()
 

@@ -29,6 +29,7 @@ from trainers.locks import FileLock, is_held
 COUNTDOWN_S = 60.0
 REQUEST, STATE, LOCK = "shutdown.json", "shutdown.state.json", "shutdown.lock"
 _POLL_S = 0.5
+_LOCK_WAIT_S = 2.0
 #: How long the system's command may take to answer.
 _COMMAND_S = 30.0
 #: What a job may leave that ended as it was meant to.
@@ -63,7 +64,7 @@ def shut_down_if_wanted(data: Path) -> None:
         return
     lock = FileLock(queue / LOCK)
     with contextlib.suppress(OSError):
-        if lock.acquire():
+        if lock.acquire(_LOCK_WAIT_S):  # the window probes it; who holds it for longer carries it out
             try:
                 _Shutdown(data).carry_out()
             finally:

@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trainers.disk import system_errors
 from trainers.errors import AcademyError, ErrorCode
 from trainers.rendering import Renderer
+from trainers.space import disk_full, is_full
 
 if TYPE_CHECKING:
     import torch
@@ -71,16 +73,21 @@ def make_miniature(model_dir: Path, folder: Path, progress: Progress) -> dict[st
     try:
         model = _model_of(model_dir)
     except (OSError, ValueError, RuntimeError, TypeError, AttributeError, KeyError, ImportError) as error:
-        raise AcademyError(
-            ErrorCode.MINIATURE_FAILED, path=str(model_dir), detail=str(error).splitlines()[0][:300]
-        ) from error
+        detail = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+        raise AcademyError(ErrorCode.MINIATURE_FAILED, path=str(model_dir), detail=detail) from error
     progress(1, 3, "lessons")
     _teach(model, renderer)
     progress(2, 3, "writing")
-    model.to(_stored_type(model_dir, torch)).save_pretrained(folder)
-    for name in TEXT_FILES:
-        if (model_dir / name).is_file():
-            shutil.copyfile(model_dir / name, folder / name)
+    try:
+        with system_errors():
+            model.to(_stored_type(model_dir, torch)).save_pretrained(folder)
+            for name in TEXT_FILES:
+                if (model_dir / name).is_file():
+                    shutil.copyfile(model_dir / name, folder / name)
+    except OSError as error:
+        if is_full(error):
+            raise disk_full(folder.parent) from error
+        raise
     progress(3, 3, "done")
     config = model.config
     return {

@@ -41,7 +41,7 @@ def _load(engine: str) -> None:
     for name in ("trainers.train", *_ENGINES.get(engine, ())):
         try:
             importlib.import_module(name)
-        except ImportError:
+        except Exception:  # also a library of torch's that is missing: the job itself reports it
             return
 
 

@@ -71,7 +71,7 @@ def _of_rows(renderer: Renderer, recipe: TrainRecipe, room: int) -> list[Questio
 def _known(renderer: Renderer, recipe: TrainRecipe) -> Iterator[Question]:
     for prompt in recipe.samples.prompts:
         if recipe.method == "pretrain":
-            yield Question(prompt, tuple(renderer.encode(prompt)))
+            yield Question(prompt, _as_text(renderer, prompt))
         elif (ids := _asked(renderer, [{"role": "user", "content": prompt}])) is not None:
             yield Question(prompt, ids)
 
@@ -98,7 +98,13 @@ def _beginning(renderer: Renderer, text: str) -> Question | None:
     given = min(TEXT_TOKENS, len(ids) // 2)
     if not given:
         return None
-    return Question(renderer.decode(ids[:given]), tuple(ids[:given]), renderer.decode(ids[given:]))
+    asked = (*renderer.beginning, *ids[:given])
+    return Question(renderer.decode(ids[:given]), asked, renderer.decode(ids[given:]))
+
+
+def _as_text(renderer: Renderer, text: str) -> tuple[int, ...]:
+    """As a text is learned: begun as the tokenizer does."""
+    return (*renderer.beginning, *renderer.encode(text))
 
 
 def _asked(renderer: Renderer, turns: list[Message], tools: Any = None) -> tuple[int, ...] | None:
@@ -110,7 +116,7 @@ def _asked(renderer: Renderer, turns: list[Message], tools: Any = None) -> tuple
 
 def _general(renderer: Renderer, question: str, answer: str, recipe: TrainRecipe) -> Iterator[Example]:
     if recipe.method == "pretrain":
-        ids = tuple(renderer.encode(f"{question}\n{answer}"))
+        ids = _as_text(renderer, f"{question}\n{answer}")
         yield Example(ids, ids)
         return
     turns = ({"role": "user", "content": question}, {"role": "assistant", "content": answer})

@@ -88,7 +88,11 @@ class Timeline:
         """Let the base and the model answer because somebody wants it, whatever the recipe says."""
         self._works = True
         self._ask_base(engine, asks=True, scores=False)
-        self._answer(engine, step)
+        if self._works:
+            self._answer(engine, step)
+            if not self._questions:
+                detail = "no row makes a question"
+                self._session.emit(Warned(code="samples_failed", facts={"detail": detail}))
 
     @property
     def _asks(self) -> bool:
@@ -107,7 +111,10 @@ class Timeline:
         return general_examples(self._recipe, self._renderer)
 
     def _ask_base(self, engine: Engine, *, asks: bool, scores: bool) -> None:
-        asked = dict(enumerate(cut(one.text) for one in self._questions)) if asks else {}
+        questions = self._tried(lambda: self._questions) if asks else []
+        if questions is None:
+            return
+        asked = dict(enumerate(cut(one.text) for one in questions))
         missing = asks and self._said.base != asked
         unscored = scores and self._said.base_loss is None
         if not missing and not unscored:
@@ -116,13 +123,14 @@ class Timeline:
         with engine.as_base():
             if missing:
                 self._answer(engine, 0, base=True)
-                self._said.base = asked
+                if self._works:
+                    self._said.base = asked
             if unscored and self._works:
                 self._score(engine, 0)
         self._session.phase("training")
 
     def _answer(self, engine: Engine, step: int, *, base: bool = False) -> None:
-        questions, most = self._questions, self._recipe.samples.max_new_tokens
+        questions, most = self._tried(lambda: self._questions), self._recipe.samples.max_new_tokens
         if not questions:
             return
         begun = time.monotonic()
@@ -144,10 +152,11 @@ class Timeline:
             )
 
     def _score(self, engine: Engine, step: int) -> None:
-        if not self._general:
+        general = self._tried(lambda: self._general)
+        if not general:
             return
         begun = time.monotonic()
-        score = self._tried(lambda: engine.evaluate(self._general, plain=True))
+        score = self._tried(lambda: engine.evaluate(general, plain=True))
         if score is None or not math.isfinite(score.loss):
             return
         if step == 0:

@@ -26,7 +26,7 @@ from trainers.events import CheckpointSaved, CommandAnswered, Ended, Payload, Ph
 from trainers.heartbeat import Heartbeat
 from trainers.host_ties import HOST_PID_VARIABLE, die_with_host
 from trainers.host_watch import PAUSED
-from trainers.inbox import Inbox, Order
+from trainers.inbox import HOST, Inbox, Order
 from trainers.layout import RunDir
 from trainers.patience import GaveUpError, Patience, Written
 from trainers.space import disk_full, is_full, trouble_of
@@ -307,11 +307,17 @@ class Session:
         self._heartbeat.phase(PAUSED if self._paused else self._phase)
 
     def _given_up(self) -> bool:
-        """Read the user's commands while the disk takes nothing: a stop that comes now ends the job."""
+        """Read the user's commands while the disk takes nothing: a stop that comes now ends the job.
+
+        A rule's `suspend` waits too: nobody has chosen to lose what is not saved yet.
+        """
         if not self._waits:
-            self._waits, self._stops_before = True, len(self._stops)
+            self._waits, self._stops_before = True, self._stops_of_user()
         self.poll()
-        return self._signalled or len(self._stops) > self._stops_before
+        return self._signalled or self._stops_of_user() > self._stops_before
+
+    def _stops_of_user(self) -> int:
+        return sum(order.by != HOST for order in self._stops)
 
     def _pay(self) -> None:
         """Say what had to wait."""

@@ -143,6 +143,31 @@ def test_answers_are_asked_for_in_a_pause_too_and_refused_where_nothing_can_answ
     assert answers(run) == [*said, ("sample", "refused", late)]
 
 
+def test_a_rule_that_would_suspend_a_run_waits_until_what_was_learned_is_saved(
+    run: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainers.patience.AGAIN_S", 0.01)
+    tries: list[int] = []
+
+    def write() -> str:
+        tries.append(1)
+        if len(tries) < 4:
+            raise OSError(errno.ENOSPC, "full")
+        return "saved"
+
+    def work(session: Session) -> Ended:
+        command = Command(id="h1", attempt=1, command="suspend", created_at=1.0, by="host")
+        write_record(run.commands / "h1.json", command)
+        session.wait_for_room()
+        assert session.write(write, 1) == "saved"
+        stopped = session.between_steps(lambda: None)
+        assert stopped == "suspended"
+        return Ended(state="stopped", reason=stopped)
+
+    assert run_job(run.path, 1, work) == 0
+    assert len(tries) == 4
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_polite_signal_is_a_stop(run: RunDir, number: signal.Signals) -> None:
     before = signal.getsignal(number)

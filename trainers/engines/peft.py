@@ -369,6 +369,8 @@ def _adapted_model(recipe: TrainRecipe, choice: Choice) -> PeftModel:
         local_files_only=True,
         trust_remote_code=False,
     )
+    # What a call leaves open is taken from here: the folder's own may ask for sampling or penalties.
+    base.generation_config = GenerationConfig()
     if quantized:
         base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=choice.device == "cuda")
     elif choice.device == "cuda":

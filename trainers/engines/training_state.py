@@ -46,7 +46,11 @@ def save_state(
     state = {
         "v": 1,
         "step": step,
-        "optimizer": {"scalars": dict(sorted(scalars.items())), "groups": groups},
+        "optimizer": {
+            "kind": type(optimizer).__name__,
+            "scalars": dict(sorted(scalars.items())),
+            "groups": groups,
+        },
         "scheduler": kept,
         "random": {"python": random.getstate(), "numpy": _numpy_state()},
     }
@@ -71,6 +75,8 @@ def load_state(
     for key, value in state["optimizer"]["scalars"].items():
         index, _, name = key.partition(".")
         _put(merged.setdefault(int(index), {}), name, value)
+    if state["optimizer"].get("kind", "AdamW") != type(optimizer).__name__:
+        merged.clear()  # another optimizer's moments mean nothing to it, and it would miss its own
     groups = optimizer.state_dict()["param_groups"]
     for group, saved in zip(groups, state["optimizer"]["groups"], strict=True):
         # JSON has no tuples, and torch wants its betas back as one.

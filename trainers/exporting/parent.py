@@ -22,6 +22,8 @@ from trainers.rows import read_rows
 Message = Mapping[str, str]
 #: A text that is shorter may be one token, after which nothing is expected.
 LEAST_CHARACTERS = 24
+#: Of a text so much is given at most: it may be a whole book, and words without spaces between them.
+MOST_CHARACTERS, MOST_WORD = 1500, 100
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,9 @@ class HeldOutRow:
 
     @property
     def opening(self) -> str:
-        """The first half of a text, up to the end of a word."""
-        middle = len(self.text) // 2
-        end = self.text.find(" ", middle)
+        """The first half of a text, or the beginning of a long one, up to the end of a word."""
+        middle = min(len(self.text) // 2, MOST_CHARACTERS)
+        end = self.text.find(" ", middle, middle + MOST_WORD)
         return self.text[: middle if end < 0 else end]
 
     @property

@@ -44,6 +44,8 @@ class TransformersModel:
             use_safetensors=True,
             attn_implementation=attention,
         )
+        # What a call leaves open is taken from here: the folder's own may ask for sampling or penalties.
+        base.generation_config = GenerationConfig()
         if adapter is None:
             return cls(base, renderer)
         return cls(PeftModel.from_pretrained(base, adapter, local_files_only=True), renderer)

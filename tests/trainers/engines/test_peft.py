@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -258,6 +258,19 @@ def test_the_optimizer_in_eight_bit_learns_as_well_and_keeps_less(tiny: Tiny, tm
     assert spared.losses != plain.losses
     sizes = [(run.checkpoint(4) / "optimizer.safetensors").stat().st_size for run in (spared, plain)]
     assert sizes[0] < 0.6 * sizes[1]
+
+
+@pytest.mark.parametrize("kinds", [("adamw", "adamw_8bit"), ("adamw_8bit", "adamw")])
+def test_a_run_goes_on_with_another_optimizer_which_begins_anew(
+    tiny: Tiny, tmp_path: Path, kinds: tuple[Literal["adamw", "adamw_8bit"], ...]
+) -> None:
+    one, other = (replace(CPU, optimizer=kind) for kind in kinds)
+    plan = plan_of(tiny, choice=one, lora={"rank": 64})
+    first = watched(plan, tmp_path / "first", save_at=(3,), stop_at=3).run()
+    again = replace(plan, choice=other, first_step=3, checkpoint=first.checkpoint(3))
+    second = watched(again, tmp_path / "second").run()
+    assert second.reports[0].step == 4
+    assert second.losses[-1] < first.losses[0]
 
 
 def test_dropout_is_really_drawn(tiny: Tiny, tmp_path: Path) -> None:
