@@ -119,4 +119,4 @@ def test_the_tasks_of_this_version_need_no_torch_to_be_named() -> None:
         check=True,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
-    assert done.stdout.split() == ["demo-model", "trial-steps", "xray"]
+    assert done.stdout.split() == ["demo-model", "miniature", "trial-steps", "xray"]

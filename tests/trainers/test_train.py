@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ from trainers.events import (
     Step,
     Warned,
 )
+from trainers.heartbeat import read_heartbeat
 from trainers.layout import RunDir
 from trainers.session import run_job
 
@@ -285,22 +287,36 @@ def test_a_loss_that_is_not_finite_ends_the_run_before_it_is_learned(tiny: Tiny,
     assert not run.adapter.exists()
 
 
-def test_a_full_disk_costs_the_last_checkpoint_only(
+def test_a_full_disk_makes_the_run_wait_and_costs_nothing(
     tiny: Tiny, tmp_path: Path, small_disk: Callable[[int], Path]
 ) -> None:
-    run = run_of(
-        small_disk(4_000_000) / "run",
-        tiny,
-        checkpoints={"every_steps": 1, "keep": 100},
-        training={"max_steps": 20},
-    )
+    disk = small_disk(24_000_000)
+    ballast = disk / "ballast"
+    ballast.write_bytes(bytes(20_000_000))
+    checkpoints = {"every_steps": 1, "keep": 100}
+    run = run_of(disk / "run", tiny, checkpoints=checkpoints, training={"max_steps": 20})
+    waited: list[str] = []
+
+    def trouble() -> str | None:
+        beat = read_heartbeat(run.heartbeat)
+        return beat.waits[0] if beat and beat.waits else None
+
+    def make_room() -> None:
+        try:
+            waited.append(until(trouble, "a run that waits"))
+        finally:
+            ballast.unlink()
+
+    helper = threading.Thread(target=make_room)
+    helper.start()
     ended = trained(run)
-    assert (ended.state, ended.reason) == ("failed", ErrorCode.DISK_FULL)
-    assert ended.facts["free_bytes"] is not None
-    saved = [one.step for one in payloads(run, CheckpointSaved)]
-    assert 0 < len(saved) < 20
+    helper.join()
+    assert ended.state == "succeeded"
+    assert waited == ["disk_full"]
+    assert [one.step for one in payloads(run, CheckpointSaved)] == list(range(1, ended.step + 1))
+    assert "disk_full_over" in [one.code for one in payloads(run, Warned)]
     search = checkpoint.newest_good(run.checkpoints)
-    assert (search.step, search.skipped) == (saved[-1], ())
+    assert (search.step, search.skipped) == (ended.step, ())
     assert not list(run.checkpoints.glob(".*"))
 
 
