@@ -24,7 +24,7 @@ from typing import Any
 
 from trainers.foreign import way_out
 from trainers.host import FOREIGN_EXIT_CODE, detach, hold
-from trainers.host_prepared import PreparedTrainer
+from trainers.host_prepared import PreparedTrainer, read_line
 
 #: Seconds between two looks at whether the trainer still waits.
 _LOOK_S = 1.0
@@ -32,7 +32,7 @@ _LOOK_S = 1.0
 
 def main() -> int:
     """Prepare, wait, and host; returns the exit code of the process."""
-    order = _read()
+    order = read_line()
     if order is None:
         return 0
     if not detach():
@@ -55,7 +55,7 @@ def _wait(prepared: PreparedTrainer) -> dict[str, Any] | None:
     while prepared.is_alive:
         ready, _, _ = select.select([0], [], [], _LOOK_S)
         if ready:
-            return _read()
+            return read_line()
     return None
 
 
@@ -70,19 +70,6 @@ def _take_over(run_dir: Path, attempt: int) -> bool:
             os.dup2(source, target)
         os.close(source)
     return True
-
-
-def _read() -> dict[str, Any] | None:
-    """Return the next line's object; None at the end."""
-    line = b""
-    # Byte by byte: nothing of the next line may be taken, which `select` would then wait for.
-    while not line.endswith(b"\n"):
-        read = os.read(0, 1)
-        if not read:
-            return None
-        line += read
-    value: dict[str, Any] = json.loads(line)
-    return value
 
 
 def _say(value: dict[str, Any]) -> None:

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import secrets
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from trainers.files import read_regular, replace_whole
+from trainers.host_records import last_event
 from trainers.host_rules import Hold
 from trainers.inbox import HOST, Order
-
-#: The last event of a run is no longer than this.
-_LAST_BYTES = 256 * 1024
 
 
 class Holding:
@@ -101,15 +98,11 @@ class Holding:
 
 def was_suspended(run_dir: Path, attempt: int) -> bool:
     """Whether the last that a run said is that this attempt saved and ended, to go on later."""
-    try:
-        path = run_dir / "events.jsonl"
-        lines = _tail(path).splitlines()
-        event = json.loads(lines[-1])
-        payload = event["payload"]
-        said = (event["attempt"], event["type"], payload["state"], payload["reason"])
-    except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError):
-        return False
-    return said == (attempt, "ended", "stopped", "suspended")
+    event = last_event(run_dir)
+    match event.get("payload"):
+        case {"state": "stopped", "reason": "suspended"}:
+            return (event.get("attempt"), event.get("type")) == (attempt, "ended")
+    return False
 
 
 def begin_next(run_dir: Path, attempt: int, **changed: int) -> int:
@@ -126,10 +119,3 @@ def begin_next(run_dir: Path, attempt: int, **changed: int) -> int:
     folder.mkdir(exist_ok=True)
     replace_whole(folder / "launch.json", json.dumps(launch, indent=1).encode() + b"\n")
     return attempt + 1
-
-
-def _tail(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        stream.seek(0, os.SEEK_END)
-        stream.seek(max(0, stream.tell() - _LAST_BYTES))
-        return stream.read()

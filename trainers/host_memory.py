@@ -5,8 +5,6 @@ Owns the signs. Standard library only. Refuses to guess: a SIGKILL without any o
 
 from __future__ import annotations
 
-import json
-import os
 import re
 from collections import deque
 from collections.abc import Iterator
@@ -14,6 +12,7 @@ from pathlib import Path
 
 from trainers.heartbeat import read_heartbeat
 from trainers.host_process import Outcome
+from trainers.host_records import last_event
 
 #: Phases in which fewer rows at once take less memory; a model that cannot be loaded stays as large.
 _PHASES_OF_ROWS = frozenset({"training", "evaluating", "saving"})
@@ -30,8 +29,6 @@ _WORDS = re.compile(
     rb"MemoryError|bad_alloc|(?:can't|cannot|not) allocate memory|out of memory|not enough memory",
     re.IGNORECASE,
 )
-#: The last event of a run is no longer than this.
-_LAST_BYTES = 256 * 1024
 
 
 class MemoryWatch:
@@ -83,13 +80,8 @@ def computes_rows(run_dir: Path, started_at: float) -> bool:
 
 def has_ended(run_dir: Path, attempt: int) -> bool:
     """Whether an attempt has said by itself how it ended."""
-    try:
-        with (run_dir / "events.jsonl").open("rb") as stream:
-            stream.seek(max(0, stream.seek(0, os.SEEK_END) - _LAST_BYTES))
-            event = json.loads(stream.read().splitlines()[-1])
-        return (event["attempt"], event["type"]) == (attempt, "ended")
-    except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError):
-        return False
+    event = last_event(run_dir)
+    return (event.get("attempt"), event.get("type")) == (attempt, "ended")
 
 
 def _own_counters(membership: Path, groups: Path) -> Iterator[Path]:

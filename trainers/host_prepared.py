@@ -6,14 +6,31 @@ Owns the pipe to it, and whether it may serve a job. Standard library only. Refu
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from trainers.host_process import TrainerProcess
 
 #: Of a trainer's arguments the last two name the run and the attempt.
 _OWN_ARGUMENTS = 2
 _POLL_S = 0.02
+
+
+def read_line() -> dict[str, Any] | None:
+    """Return the object that the next line of stdin holds; None at its end.
+
+    Byte by byte: what comes after the line is for somebody else, a `select` or the watch over the host.
+    """
+    line = b""
+    while not line.endswith(b"\n"):
+        read = os.read(0, 1)
+        if not read:
+            return None
+        line += read
+    value: dict[str, Any] = json.loads(line)
+    return value
 
 
 class PreparedTrainer:

@@ -19,6 +19,8 @@ from trainers.host_watch import Stall
 from trainers.space import trouble_of
 
 _RESERVE_BYTES = 16 * 1024
+#: The last event of a run is no longer than this.
+_LAST_BYTES = 256 * 1024
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -138,6 +140,17 @@ class Records:
         if not self.settle() and spend:
             self._reserve.unlink(missing_ok=True)
             self.settle()
+
+
+def last_event(run_dir: Path) -> dict[str, Any]:
+    """The last that a run said; empty where that is nothing, or not whole."""
+    try:
+        with (run_dir / "events.jsonl").open("rb") as stream:
+            stream.seek(max(0, stream.seek(0, os.SEEK_END) - _LAST_BYTES))
+            event = json.loads(stream.read().splitlines()[-1])
+    except (OSError, ValueError, IndexError, RecursionError):
+        return {}
+    return event if isinstance(event, dict) else {}
 
 
 def boot_id() -> str:

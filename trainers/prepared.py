@@ -9,11 +9,11 @@ its folder and its environment. From then on this is an ordinary trainer. It end
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import sys
 import tempfile
-from typing import Any
+
+from trainers.host_prepared import read_line
 
 _ENGINES = {
     "cpu": ("trainers.engines.cpu.engine", "trainers.engines.cpu.compiled.kernels"),
@@ -24,7 +24,7 @@ _ENGINES = {
 def main(arguments: list[str]) -> int:
     """Load what an engine needs, wait, and train; returns the process's exit code."""
     _load(arguments[0])
-    order = _wait()
+    order = read_line()
     if order is None:
         return 0
     os.chdir(order["cwd"])
@@ -43,19 +43,6 @@ def _load(engine: str) -> None:
             importlib.import_module(name)
         except Exception:  # also a library of torch's that is missing: the job itself reports it
             return
-
-
-def _wait() -> dict[str, Any] | None:
-    """Return the order, or None when the host closed the pipe without one."""
-    line = b""
-    # Not sys.stdin: what comes after the line is for the watch over the host.
-    while not line.endswith(b"\n"):
-        read = os.read(0, 1)
-        if not read:
-            return None
-        line += read
-    order: dict[str, Any] = json.loads(line)
-    return order
 
 
 if __name__ == "__main__":
